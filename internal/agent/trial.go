@@ -1,0 +1,321 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"newleaf"
+	"newleaf/internal/deploy"
+	"newleaf/internal/keys"
+	"newleaf/internal/store"
+)
+
+// putOnTrial makes the new certificate the holder of its purposes; the old ones
+// stay in use until the proof (PUR-04, PUR-06).
+func (a *Agent) putOnTrial(tx *store.Tx, r *newleaf.Renewal) error {
+	bindings, err := tx.Bindings()
+	if err != nil {
+		return err
+	}
+	for _, p := range r.Request.Purposes {
+		b := bindings.Of(p)
+		if b.Holder() == r.Certificate {
+			continue
+		}
+		b.Trial = r.Certificate
+		if err := tx.PutBinding(b); err != nil {
+			return err
+		}
+		if err := a.note(tx, newleaf.Event{Kind: newleaf.EventBound, By: r.By, Renewal: r.ID, Certificate: r.Certificate,
+			Text: fmt.Sprintf("%s goes to %q, on trial", a.Kinds.Label(p), r.Request.Name)}); err != nil {
+			return err
+		}
+	}
+	_, err = tx.PutRenewal(*r)
+	return err
+}
+
+// handOver gives the new certificate to every target that takes it while
+// running, and returns the purposes that have it loaded now.
+func (a *Agent) handOver(ctx context.Context, r *newleaf.Renewal) ([]newleaf.Purpose, error) {
+	var loaded []newleaf.Purpose
+	for _, p := range r.Request.Purposes {
+		need, err := a.need(ctx, p)
+		if err != nil {
+			return loaded, err
+		}
+		if need == newleaf.NeedRestart {
+			continue
+		}
+		if err := a.put(ctx, p, r.Certificate); err != nil {
+			return loaded, err
+		}
+		a.Stop("bind." + string(p))
+		loaded = append(loaded, p)
+	}
+	return loaded, nil
+}
+
+// put gives certificate id, "" for none, to the target of p; without a target
+// there is nobody to give it to.
+func (a *Agent) put(ctx context.Context, p newleaf.Purpose, id newleaf.ID) error {
+	t := a.Targets[p]
+	if t == nil {
+		return nil
+	}
+	if id == "" {
+		return t.Put(ctx, deploy.Material{Purpose: p})
+	}
+	m, err := a.material(ctx, p, id)
+	if err != nil {
+		return err
+	}
+	return t.Put(ctx, m)
+}
+
+func (a *Agent) material(ctx context.Context, p newleaf.Purpose, id newleaf.ID) (deploy.Material, error) {
+	m := deploy.Material{Purpose: p, ID: id}
+	return m, a.Store.Read(ctx, func(tx *store.Tx) error {
+		c, err := tx.Certificate(string(id))
+		if err != nil {
+			return err
+		}
+		key, found, err := tx.Key(c.KeyID)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return newleaf.Errorf(newleaf.CodeDamaged, "the key of %q is missing", c.Name)
+		}
+		anchors, err := tx.Anchors()
+		if err != nil {
+			return err
+		}
+		for _, an := range anchors {
+			if an.Connection == c.Connection && an.Confirmed && an.Role != newleaf.RoleRA {
+				m.Anchors = append(m.Anchors, an.DER)
+			}
+		}
+		m.DER, m.Chain = c.DER, c.Chain
+		m.Key, err = a.Vault.Open(keys.Sealed(key))
+		return err
+	})
+}
+
+// need is how purpose p takes up a new certificate: as its target says, else as
+// the settings say, else as the table says (RST-01..04).
+func (a *Agent) need(ctx context.Context, p newleaf.Purpose) (n newleaf.Need, err error) {
+	err = a.Store.Read(ctx, func(tx *store.Tx) error {
+		n, err = a.needIn(tx, p)
+		return err
+	})
+	return n, err
+}
+
+func (a *Agent) needIn(tx *store.Tx, p newleaf.Purpose) (newleaf.Need, error) {
+	if t := a.Targets[p]; t != nil && t.Need() != "" {
+		return t.Need(), nil
+	}
+	s, err := settings(tx)
+	return s.Need(p, a.Kinds), err
+}
+
+func (a *Agent) markLoaded(tx *store.Tx, id newleaf.ID, purposes []newleaf.Purpose) error {
+	bindings, err := tx.Bindings()
+	if err != nil {
+		return err
+	}
+	for _, p := range purposes {
+		b := bindings.Of(p)
+		b.Loaded = id
+		if err := tx.PutBinding(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restartNeed lists the purposes of r that have not read the new certificate, and
+// whether the device may restart by itself for them.
+func (a *Agent) restartNeed(tx *store.Tx, r *newleaf.Renewal) (waiting []newleaf.Purpose, auto bool, err error) {
+	bindings, err := tx.Bindings()
+	if err != nil {
+		return nil, false, err
+	}
+	for _, p := range r.Request.Purposes {
+		need, err := a.needIn(tx, p)
+		if err != nil {
+			return nil, false, err
+		}
+		if need == newleaf.NeedRestart && bindings.Of(p).Loaded != r.Certificate {
+			waiting = append(waiting, p)
+		}
+	}
+	s, err := settings(tx)
+	return waiting, s.AutoRestart && r.Replaces != "" && !r.Restarted, err
+}
+
+// restartOnce restarts the device for r and remembers it first, so that a device
+// that does not come up with the certificate never restarts in a loop (AMB-20).
+func (a *Agent) restartOnce(ctx context.Context, r *newleaf.Renewal) error {
+	r.Restarted = true
+	err := a.Store.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.PutRenewal(*r); err != nil {
+			return err
+		}
+		return a.note(tx, newleaf.Event{Kind: newleaf.EventRestart, By: r.By, Renewal: r.ID, Text: "the device restarts to take up the new certificate"})
+	})
+	if err != nil {
+		return err
+	}
+	a.Stop("restart.noted")
+	return a.Options.Restart(ctx)
+}
+
+// evidence asks the target of every purpose. The weakest counts; enough says
+// whether it suffices to delete the predecessor (contract, "evidence of use").
+func (a *Agent) evidence(ctx context.Context, r *newleaf.Renewal) (weakest newleaf.Evidence, text string, enough bool) {
+	weakest, enough = newleaf.EvidenceProven, true
+	var texts []string
+	for _, p := range r.Request.Purposes {
+		e, why, ok := newleaf.EvidenceAssumed, "nobody can be asked about "+a.Kinds.Label(p)+": its use is assumed", true
+		if t := a.Targets[p]; t != nil {
+			m, err := a.material(ctx, p, r.Certificate)
+			if err != nil {
+				e, why = newleaf.EvidenceNone, err.Error()
+			} else {
+				e, why = t.Evidence(ctx, m)
+			}
+			ok = e == newleaf.EvidenceProven || e == newleaf.EvidenceAssumed && t.AcceptsAssumed()
+		}
+		texts = append(texts, why)
+		enough = enough && ok
+		weakest = weaker(weakest, e)
+	}
+	if len(r.Request.Purposes) == 0 {
+		return newleaf.EvidenceAssumed, "it has no purpose: there is nothing to prove", true
+	}
+	return weakest, strings.Join(texts, "; "), enough
+}
+
+// weaker orders refused, none, assumed, proven.
+func weaker(a, b newleaf.Evidence) newleaf.Evidence {
+	order := []newleaf.Evidence{newleaf.EvidenceRefused, newleaf.EvidenceNone, newleaf.EvidenceAssumed, newleaf.EvidenceProven}
+	return order[min(slices.Index(order, a), slices.Index(order, b))]
+}
+
+// proofLimit is how long a trial may last (ORD-08).
+func (a *Agent) proofLimit(p newleaf.DeletionPolicy, c newleaf.Parsed) time.Duration {
+	if p.ProofLimit != nil {
+		return *p.ProofLimit
+	}
+	return newleaf.Scaled(24*time.Hour, c.Lifetime())
+}
+
+// proofPause grows with the time already waited: half a second to a minute.
+func (a *Agent) proofPause(r *newleaf.Renewal) time.Duration {
+	return min(max(500*time.Millisecond, r.ProveBy.Sub(a.Now())/20), time.Minute)
+}
+
+func (a *Agent) waitFor(ctx context.Context, r *newleaf.Renewal, pause time.Duration, text string) error {
+	err := a.Store.Write(ctx, func(tx *store.Tx) error {
+		return a.suspend(tx, r, a.Now().Add(pause), "no proof yet: %s", text)
+	})
+	if err != nil {
+		return err
+	}
+	return errWait
+}
+
+// confirm makes the new certificate the current one. The old one stays in use as
+// the previous one until the deletion step, or the end of the settle time.
+func (a *Agent) confirm(tx *store.Tx, r *newleaf.Renewal) error {
+	bindings, err := tx.Bindings()
+	if err != nil {
+		return err
+	}
+	for _, p := range r.Request.Purposes {
+		b := bindings.Of(p)
+		if b.Trial != r.Certificate {
+			continue
+		}
+		b.Previous, b.Current, b.Trial, b.Loaded = b.Current, r.Certificate, "", r.Certificate
+		if err := tx.PutBinding(b); err != nil {
+			return err
+		}
+	}
+	if err := a.setState(tx, r.Certificate, newleaf.StateHeld); err != nil {
+		return err
+	}
+	if err := a.follow(tx, r); err != nil {
+		return err
+	}
+	return a.note(tx, newleaf.Event{Kind: newleaf.EventProven, By: r.By, Renewal: r.ID, Certificate: r.Certificate,
+		Text: fmt.Sprintf("the use of %q is %s", r.Request.Name, r.Evidence)})
+}
+
+// follow keeps the selection of a reservation on the successor (TIM-29).
+func (a *Agent) follow(tx *store.Tx, r *newleaf.Renewal) error {
+	res, err := reservation(tx)
+	i := slices.Index(res.Only, r.Replaces)
+	if err != nil || i < 0 || r.Replaces == "" {
+		return err
+	}
+	res.Only[i] = r.Certificate
+	return tx.PutDocument(store.DocReservation, res)
+}
+
+// provesBeforeGivingUp is how often a rejected certificate is tried again before
+// its key is destroyed.
+const provesBeforeGivingUp = 3
+
+// putBack ends the trial: the old certificate is the holder again and loaded
+// again (ORD-09). The new one is rejected; it keeps the staging slot and is
+// proven again before the authority is asked again.
+func (a *Agent) putBack(ctx context.Context, r *newleaf.Renewal, cause error) error {
+	type old struct {
+		p  newleaf.Purpose
+		id newleaf.ID
+	}
+	var back []old
+	err := a.Store.Write(ctx, func(tx *store.Tx) error {
+		bindings, err := tx.Bindings()
+		if err != nil {
+			return err
+		}
+		for _, b := range bindings {
+			if b.Trial != r.Certificate {
+				continue
+			}
+			b.Trial = ""
+			back = append(back, old{b.Purpose, b.Current})
+			if err := tx.PutBinding(b); err != nil {
+				return err
+			}
+		}
+		r.ProveBy, r.Restarted, r.Step = time.Time{}, false, newleaf.StepBind
+		if err := a.setState(tx, r.Certificate, newleaf.StateRejected); err != nil {
+			return err
+		}
+		if _, err := tx.PutRenewal(*r); err != nil {
+			return err
+		}
+		return a.note(tx, newleaf.Event{Kind: newleaf.EventPutBack, By: r.By, Renewal: r.ID, Certificate: r.Certificate, Text: cause.Error()})
+	})
+	if err != nil {
+		return err
+	}
+	a.Stop("prove.back")
+	for _, o := range back {
+		if err := a.reload(ctx, o.p, o.id); err != nil {
+			return fmt.Errorf("putting back the certificate of %s: %w", o.p, err)
+		}
+	}
+	if r.Tries+1 >= provesBeforeGivingUp {
+		return a.giveUp(ctx, r, cause)
+	}
+	return cause
+}

@@ -1,0 +1,294 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"newleaf"
+	"newleaf/internal/store"
+)
+
+// Issue starts a first issuance (Fig. 8). What can be refused is refused before a
+// key is made or the authority asked (F8-G1, F8-G2).
+func (a *Agent) Issue(ctx context.Context, i newleaf.Issue) (r newleaf.Renewal, err error) {
+	if i.Connection == "" {
+		i.Connection = newleaf.DefaultConnection
+	}
+	if err := i.Request.Validate(a.Kinds); err != nil {
+		return r, err
+	}
+	err = a.seal(ctx, func(tx *store.Tx) error {
+		if err := a.askable(tx, i.Request); err != nil {
+			return err
+		}
+		if err := nameFree(tx, i.Name); err != nil {
+			return err
+		}
+		policy, err := deletion(tx)
+		if err != nil {
+			return err
+		}
+		apply := policy.Auto
+		if i.ApplyDeletion != nil {
+			apply = *i.ApplyDeletion
+		}
+		r, err = a.begin(tx, newleaf.Renewal{Cause: newleaf.CauseManual, By: newleaf.ActorOf(ctx).Name, Request: i.Request, ApplyPlan: apply})
+		if err != nil || i.Password == "" {
+			return err
+		}
+		sealed, err := a.Vault.SealBytes(renewalSecret(r.ID), []byte(i.Password))
+		if err != nil {
+			return err
+		}
+		return tx.PutSecret(renewalSecret(r.ID), store.Key(sealed))
+	})
+	a.Wake()
+	return r, err
+}
+
+// askable checks what a request needs before it can be sent: a connection, a
+// confirmed anchor, a kind of key that the protocol can carry and policy allows.
+func (a *Agent) askable(tx *store.Tx, q newleaf.Request) error {
+	conn, err := tx.Connection(q.Connection)
+	if err != nil {
+		return err
+	}
+	if _, err := a.trust(tx, conn.Name); err != nil {
+		return err
+	}
+	if conn.Protocol == newleaf.SCEP && !q.Key.IsRSA() {
+		return newleaf.Errorf(newleaf.CodeInvalid, "SCEP cannot carry a key of kind %s", q.Key).WithHint("Use an RSA kind such as rsa-2048.")
+	}
+	return allowedKey(tx, q.Key)
+}
+
+func allowedKey(tx *store.Tx, k newleaf.KeySpec) error {
+	s, err := settings(tx)
+	if err == nil && k == newleaf.RSA1024 && !s.WeakKeys {
+		return newleaf.Errorf(newleaf.CodeInvalid, "1024 bit keys are weak and forbidden on this device").
+			WithHint("Use rsa-2048 or longer, or allow weak keys in the settings.")
+	}
+	return err
+}
+
+// nameFree refuses a name that a certificate or an open renewal has (DM-02).
+func nameFree(tx *store.Tx, name string) error {
+	all, err := tx.Certificates()
+	if err != nil {
+		return err
+	}
+	open, err := tx.Renewals(true)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(all, func(c newleaf.Certificate) bool { return c.Name == name }) ||
+		slices.ContainsFunc(open, func(r newleaf.Renewal) bool { return r.Request.Name == name }) {
+		return newleaf.Errorf(newleaf.CodeNameTaken, "there is a certificate named %q already", name)
+	}
+	return nil
+}
+
+// Update starts updates by hand. Without refs it takes every certificate in use
+// that has a request; dryRun only tells which.
+func (a *Agent) Update(ctx context.Context, refs []string, dryRun bool) (plan []newleaf.Planned, started []newleaf.Renewal, err error) {
+	plan, started = []newleaf.Planned{}, []newleaf.Renewal{}
+	run := a.Store.Write
+	if dryRun {
+		run = a.Store.Read
+	}
+	err = run(ctx, func(tx *store.Tx) error {
+		which, err := a.updatable(tx, refs)
+		if err != nil || len(which) == 0 {
+			return err
+		}
+		p := newleaf.Planned{At: a.Now().UTC(), Cause: newleaf.CauseManual}
+		for _, c := range which {
+			p.Certificates = append(p.Certificates, c.ID)
+		}
+		plan = append(plan, p)
+		if dryRun {
+			return nil
+		}
+		for _, c := range which {
+			r, err := a.start(tx, newleaf.Renewal{Cause: newleaf.CauseManual, By: newleaf.ActorOf(ctx).Name, Replaces: c.ID, ApplyPlan: true}, c)
+			if err != nil {
+				return err
+			}
+			started = append(started, r)
+		}
+		return nil
+	})
+	a.Wake()
+	return plan, started, err
+}
+
+// updatable lists the certificates to update, leaving out what is under way.
+func (a *Agent) updatable(tx *store.Tx, refs []string) ([]newleaf.Certificate, error) {
+	open, err := tx.Renewals(true)
+	if err != nil {
+		return nil, err
+	}
+	running := func(id newleaf.ID) bool {
+		return slices.ContainsFunc(open, func(r newleaf.Renewal) bool { return r.Replaces == id })
+	}
+	var out []newleaf.Certificate
+	for _, ref := range refs {
+		c, err := tx.Certificate(ref)
+		switch {
+		case err != nil:
+			return nil, err
+		case c.Request == nil:
+			return nil, newleaf.Errorf(newleaf.CodeNoRequest, "certificate %q has no issuance request to repeat", c.Name)
+		case running(c.ID):
+			return nil, newleaf.Errorf(newleaf.CodeConflict, "an update of %q is under way", c.Name)
+		}
+		out = append(out, c)
+	}
+	if len(refs) > 0 {
+		return out, nil
+	}
+	s, err := a.snapshot(tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range held(s) {
+		if h.InUse && h.Renewable && !running(h.ID) {
+			out = append(out, *find(s.Certificates, h.ID))
+		}
+	}
+	return out, nil
+}
+
+// Renewals lists all that are remembered, newest last.
+func (a *Agent) Renewals(ctx context.Context) (out []newleaf.Renewal, err error) {
+	err = a.Store.Read(ctx, func(tx *store.Tx) error {
+		out, err = tx.Renewals(false)
+		return err
+	})
+	return out, err
+}
+
+// Renewal returns one.
+func (a *Agent) Renewal(ctx context.Context, id int64) (r newleaf.Renewal, err error) {
+	err = a.Store.Read(ctx, func(tx *store.Tx) error {
+		r, err = tx.Renewal(id)
+		return err
+	})
+	return r, err
+}
+
+// CancelRenewal ends a renewal that has no certificate yet; later than that it
+// can only succeed or be put back.
+func (a *Agent) CancelRenewal(ctx context.Context, id int64) (newleaf.Renewal, error) {
+	if stop, ok := a.cancel.Load(id); ok {
+		stop.(context.CancelFunc)() // Run ends the renewal as its exchange fails
+		return a.Watch(ctx, id, func(newleaf.Progress) {})
+	}
+	r, err := a.Renewal(ctx, id)
+	switch {
+	case err != nil:
+		return r, err
+	case !r.Phase.Open():
+		return r, newleaf.Errorf(newleaf.CodeConflict, "renewal %d has ended already (%s)", id, r.Phase)
+	case r.Step.Number() >= newleaf.StepKeep.Number():
+		return r, newleaf.Errorf(newleaf.CodeConflict, "renewal %d has its certificate already and cannot be cancelled", id).
+			WithHint("It succeeds, or the old certificate is put back by itself.")
+	}
+	r.Error = newleaf.Errorf(newleaf.CodeCancelled, "cancelled by %s", newleaf.ActorOf(ctx).Name)
+	err = a.end(ctx, &r, newleaf.PhaseCancelled, newleaf.EventCancelled)
+	return r, err
+}
+
+// RetryRenewal goes on at once with a renewal that waits, and forgives the budget
+// of burned requests: a person has looked after the authority.
+func (a *Agent) RetryRenewal(ctx context.Context, id int64) (r newleaf.Renewal, err error) {
+	err = a.Store.Write(ctx, func(tx *store.Tx) error {
+		if r, err = tx.Renewal(id); err != nil {
+			return err
+		}
+		switch r.Phase {
+		case newleaf.PhaseRetry, newleaf.PhasePending, newleaf.PhaseSuspended:
+			r.NextTry, r.Sent = a.Now(), []time.Time{}
+			if r.Phase == newleaf.PhaseRetry {
+				r.Phase = newleaf.PhaseWaiting
+			}
+		default:
+			return newleaf.Errorf(newleaf.CodeConflict, "renewal %d does not wait (%s)", id, r.Phase)
+		}
+		return a.save(tx, &r, r.Step, true, "tried again by "+newleaf.ActorOf(ctx).Name)
+	})
+	a.Wake()
+	return r, err
+}
+
+// Watch follows a renewal by its events.
+func (a *Agent) Watch(ctx context.Context, id int64, step func(newleaf.Progress)) (newleaf.Renewal, error) {
+	changed, stop := a.Store.Watch()
+	defer stop()
+	var since int64
+	for {
+		r, err := a.Renewal(ctx, id)
+		if err != nil {
+			return r, err
+		}
+		events, err := a.eventsOf(ctx, id, &since)
+		if err != nil {
+			return r, err
+		}
+		for _, e := range events {
+			step(progress(e))
+		}
+		if !r.Phase.Open() || r.Phase == newleaf.PhaseSuspended && r.NextTry.IsZero() {
+			return r, nil
+		}
+		select {
+		case <-ctx.Done():
+			return r, nil
+		case <-changed:
+		}
+	}
+}
+
+// eventsOf returns the step events of a renewal after since, and moves since on.
+func (a *Agent) eventsOf(ctx context.Context, id int64, since *int64) (out []newleaf.Event, err error) {
+	err = a.Store.Read(ctx, func(tx *store.Tx) error {
+		for {
+			batch, err := tx.Events(*since, 500)
+			if err != nil || len(batch) == 0 {
+				return err
+			}
+			for _, e := range batch {
+				if *since = e.ID; e.Renewal == id && e.Kind == newleaf.EventStep {
+					out = append(out, e)
+				}
+			}
+		}
+	})
+	return out, err
+}
+
+func progress(e newleaf.Event) newleaf.Progress {
+	ok, _ := strconv.ParseBool(e.Data["ok"])
+	s := newleaf.Step(e.Data["step"])
+	return newleaf.Progress{Renewal: e.Renewal, At: e.At, Step: s, Number: s.Number(), OK: ok, Text: e.Text}
+}
+
+// unstick lets renewals go on that waited for a person, as one has acted.
+func (a *Agent) unstick(tx *store.Tx) error {
+	open, err := tx.Renewals(true)
+	if err != nil {
+		return err
+	}
+	for _, r := range open {
+		if r.Phase == newleaf.PhaseRetry && r.NextTry.IsZero() {
+			r.NextTry = a.Now()
+			if _, err := tx.PutRenewal(r); err != nil {
+				return fmt.Errorf("letting renewal %d go on: %w", r.ID, err)
+			}
+		}
+	}
+	return nil
+}

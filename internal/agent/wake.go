@@ -1,0 +1,235 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"newleaf"
+	"newleaf/internal/store"
+)
+
+// tick does everything that is due now and returns when to look again. The state
+// is in the store alone: after a crash the next tick finds every unfinished walk.
+func (a *Agent) tick(ctx context.Context) (time.Time, error) {
+	begun := a.Now()
+	a.readClock(ctx)
+	err := errors.Join(a.settleOwed(ctx), a.enqueue(ctx))
+	for ctx.Err() == nil {
+		r, ok, e := a.ready(ctx)
+		if e != nil || !ok {
+			err = errors.Join(err, e)
+			break
+		}
+		if e := a.walk(ctx, r); e != nil {
+			err = errors.Join(err, e)
+			break
+		}
+	}
+	a.resumed.Store(true)
+	err = errors.Join(err, a.watchOver(ctx))
+	next, e := a.nextWake(ctx, begun)
+	return next, errors.Join(err, e)
+}
+
+// enqueue starts a renewal for every certificate in use that the reservation, or
+// its safety net, wants updated now (S1904, TIM-08).
+func (a *Agent) enqueue(ctx context.Context) error {
+	var due []newleaf.Due
+	look := func(tx *store.Tx) error {
+		p, err := a.pendingUpdates(tx)
+		due = p.now
+		return err
+	}
+	if err := a.Store.Read(ctx, look); err != nil || len(due) == 0 {
+		return err
+	}
+	return a.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := look(tx); err != nil {
+			return err
+		}
+		for _, d := range due {
+			c, err := tx.Certificate(string(d.ID))
+			if err != nil {
+				return err
+			}
+			if _, err := a.start(tx, newleaf.Renewal{Cause: d.Cause, By: string(d.Cause), Replaces: c.ID, ApplyPlan: true}, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// updates is what the reservation wants: what is due now and what comes next.
+type updates struct {
+	now  []newleaf.Due
+	next time.Time // earliest start still to come
+}
+
+func (a *Agent) pendingUpdates(tx *store.Tx) (u updates, err error) {
+	res, err := reservation(tx)
+	if err != nil {
+		return u, err
+	}
+	s, err := a.snapshot(tx)
+	if err != nil {
+		return u, err
+	}
+	renewals, err := tx.Renewals(false)
+	if err != nil {
+		return u, err
+	}
+	hs := held(s)
+	for _, d := range res.Next(hs, s.Now) {
+		h := hs[slices.IndexFunc(hs, func(h newleaf.Held) bool { return h.ID == d.ID })]
+		at := res.Start(d, h, a.device)
+		switch {
+		case underWay(renewals, d, res):
+		case s.Now.Before(at):
+			if u.next.IsZero() || at.Before(u.next) {
+				u.next = at
+			}
+		case a.clock.state().Permits(h, s.Now, false):
+			u.now = append(u.now, d)
+		}
+	}
+	return u, nil
+}
+
+// underWay reports that certificate d.ID has an open renewal, or one that a person
+// cancelled under the settings still in force (TIM-35).
+func underWay(renewals []newleaf.Renewal, d newleaf.Due, res newleaf.Reservation) bool {
+	return slices.ContainsFunc(renewals, func(r newleaf.Renewal) bool {
+		return r.Replaces == d.ID && (r.Phase.Open() ||
+			r.Phase == newleaf.PhaseCancelled && r.Cause == d.Cause && r.Ended.After(res.Saved))
+	})
+}
+
+// start stores a new renewal that updates c, as its template says (DM-36), for
+// the purposes it holds now (PUR-11). What earlier tries of the same need burned
+// at the authority still counts.
+func (a *Agent) start(tx *store.Tx, r newleaf.Renewal, c newleaf.Certificate) (newleaf.Renewal, error) {
+	if c.Request == nil {
+		return r, newleaf.Errorf(newleaf.CodeNoRequest, "certificate %q has no issuance request to repeat", c.Name)
+	}
+	all, err := tx.Certificates()
+	if err != nil {
+		return r, err
+	}
+	renewals, err := tx.Renewals(false)
+	if err != nil {
+		return r, err
+	}
+	bindings, err := tx.Bindings()
+	if err != nil {
+		return r, err
+	}
+	r.Request = *c.Request
+	r.Request.Purposes = bindings.Held(c.ID)
+	r.Request.Name = newleaf.NextName(c.Name, func(n string) bool {
+		return slices.ContainsFunc(all, func(c newleaf.Certificate) bool { return c.Name == n }) ||
+			slices.ContainsFunc(renewals, func(r newleaf.Renewal) bool { return r.Phase.Open() && r.Request.Name == n })
+	})
+	for _, old := range renewals {
+		if old.Replaces == r.Replaces && old.Phase == newleaf.PhaseFailed {
+			r.Sent = old.Sent
+		}
+	}
+	return a.begin(tx, r)
+}
+
+// begin stores a new renewal at its first step.
+func (a *Agent) begin(tx *store.Tx, r newleaf.Renewal) (newleaf.Renewal, error) {
+	r.Step, r.Phase, r.Started = newleaf.StepRoom, newleaf.PhaseWaiting, a.Now()
+	if r.Sent == nil {
+		r.Sent = []time.Time{}
+	}
+	r.Deleted, r.Kept = []newleaf.Deleted{}, []newleaf.Verdict{}
+	r, err := tx.PutRenewal(r)
+	if err != nil {
+		return r, err
+	}
+	return r, a.note(tx, newleaf.Event{Kind: newleaf.EventRenewal, By: r.By, Renewal: r.ID, Certificate: r.Replaces,
+		Text: fmt.Sprintf("renewal %d for %q started (%s)", r.ID, r.Request.Name, r.Cause)})
+}
+
+// ready returns the renewal to go on with: the oldest that has something to do
+// now. The staging slot belongs to one walk, so while one is past the authority
+// no other gets that far (TIM-39).
+func (a *Agent) ready(ctx context.Context) (r newleaf.Renewal, ok bool, err error) {
+	err = a.Store.Read(ctx, func(tx *store.Tx) error {
+		open, err := tx.Renewals(true)
+		if err != nil {
+			return err
+		}
+		slot := slices.IndexFunc(open, holdsSlot)
+		for i, o := range open {
+			if slot >= 0 && slot != i || !a.hasWork(o) {
+				continue
+			}
+			r, ok = o, true
+			return nil
+		}
+		return nil
+	})
+	return r, ok, err
+}
+
+// holdsSlot reports that r's certificate occupies the staging slot.
+func holdsSlot(r newleaf.Renewal) bool { return r.Step.Number() >= newleaf.StepKeep.Number() }
+
+// hasWork reports that r can go on now. What waits for a restart or a person has
+// no time; it is looked at once after a start.
+func (a *Agent) hasWork(r newleaf.Renewal) bool {
+	switch {
+	case r.Phase == newleaf.PhaseWaiting || r.Phase == newleaf.PhaseRunning:
+		return true
+	case r.NextTry.IsZero():
+		return r.Phase == newleaf.PhaseSuspended && !a.resumed.Load()
+	}
+	return !a.Now().Before(r.NextTry)
+}
+
+// nextWake is the earliest instant after begun at which anything is to be done.
+// What was due before has been looked at and waits for something else.
+func (a *Agent) nextWake(ctx context.Context, begun time.Time) (next time.Time, err error) {
+	next = begun.Add(time.Hour)
+	earlier := func(t time.Time) {
+		if t.After(begun) && t.Before(next) {
+			next = t
+		}
+	}
+	err = a.Store.Read(ctx, func(tx *store.Tx) error {
+		open, err := tx.Renewals(true)
+		if err != nil {
+			return err
+		}
+		slot := slices.IndexFunc(open, holdsSlot)
+		for i, r := range open {
+			if slot < 0 || slot == i {
+				earlier(r.NextTry)
+			}
+		}
+		owed, err := tx.Owed()
+		if err != nil {
+			return err
+		}
+		for _, o := range owed {
+			earlier(o.NotBefore)
+		}
+		bindings, err := tx.Bindings()
+		if err != nil {
+			return err
+		}
+		for _, b := range bindings {
+			earlier(b.Until)
+		}
+		u, err := a.pendingUpdates(tx)
+		earlier(u.next)
+		return err
+	})
+	return next, err
+}

@@ -1,0 +1,85 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"newleaf"
+	"newleaf/internal/web"
+)
+
+// route is one operation: what the document says of it and what it does.
+type route struct {
+	method, path string // path below /api/v1
+	id, summary  string
+	access       access
+	query        []parameter
+	body         any // a value of the type that is read; nil: no body
+	reply        any // a value of the root type that is answered; nil: nothing
+	status       int // of success; 0 is 200, or 204 without a reply
+	file         bool
+	run          func(*call) (any, error)
+	stream       func(*call) (feed, error) // instead of run
+}
+
+// file is an answer that is no JSON.
+type file struct {
+	mediaType string
+	data      []byte
+}
+
+// plain is a route's work that takes nothing from the request.
+func plain[T any](do func(context.Context) (T, error)) func(*call) (any, error) {
+	return func(c *call) (any, error) { return do(c.ctx) }
+}
+
+// handle does everything around a route's own work: who may, what was sent, how
+// it is answered.
+func (s *server) handle(rt *router, r route, op *operation, w http.ResponseWriter, req *http.Request) {
+	c := &call{ctx: req.Context(), w: w, r: req}
+	if err := rt.prepare(c, r, op); err != nil {
+		web.Refuse(w, err)
+		return
+	}
+	if r.stream != nil {
+		s.stream(c, r.stream)
+		return
+	}
+	out, err := r.run(c)
+	if err != nil {
+		web.Refuse(w, err)
+		return
+	}
+	switch out := out.(type) {
+	case nil:
+		w.WriteHeader(op.DefaultStatus)
+	case file:
+		w.Header().Set("Content-Type", out.mediaType)
+		w.Header().Set("Content-Disposition", "attachment")
+		_, _ = w.Write(out.data) // a client that is gone needs no answer
+	default:
+		if n, ok := out.(newleaf.Renewal); ok && op.DefaultStatus == http.StatusAccepted {
+			w.Header().Set("Location", root+"/updates/"+decimal(n.ID))
+		}
+		web.WriteJSON(w, op.DefaultStatus, "application/json", tidy(Wire(out)))
+	}
+}
+
+// prepare decides whether the actor may and reads query and body into c.
+func (rt *router) prepare(c *call, r route, op *operation) error {
+	actor, err := asker(c.ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.access.of(r.method).allow(actor); err != nil {
+		return err
+	}
+	if c.query, err = readQuery(c.r.URL.Query(), r.query); err != nil {
+		return err
+	}
+	if r.body == nil {
+		return nil
+	}
+	c.body, err = rt.readBody(c.r, op, r.body)
+	return err
+}

@@ -1,0 +1,62 @@
+package newleaf
+
+// keepSharedKeys keeps a certificate whose key serves one that stays.
+func keepSharedKeys(vs []Verdict, s Snapshot) {
+	stays := map[string]bool{}
+	for i, v := range vs {
+		if !v.Delete {
+			stays[s.Certificates[i].KeyID] = true
+		}
+	}
+	for i, v := range vs {
+		if v.Delete && s.Certificates[i].KeyID != "" && stays[s.Certificates[i].KeyID] {
+			keep(vs, v.ID, KeepSharedKey)
+		}
+	}
+}
+
+// keepCredentials keeps, for each connection, the best of those able to enroll
+// again, when the plan as a whole would leave none (contract: K(c)).
+func keepCredentials(vs []Verdict, s Snapshot) {
+	for _, conn := range s.Connections {
+		if conn.Secret || conn.Connection == s.Through && !s.Unverified && (conn.Protocol != SCEP || s.NewRSA) {
+			continue
+		}
+		best := -1
+		for i, v := range vs {
+			c := &s.Certificates[i]
+			if !conn.enrolls(c, s) {
+				continue
+			}
+			if !v.Delete {
+				best = -1
+				break
+			}
+			if best < 0 || c.NotAfter.After(s.Certificates[best].NotAfter) {
+				best = i
+			}
+		}
+		if best >= 0 {
+			keep(vs, vs[best].ID, KeepCredential)
+		}
+	}
+}
+
+// enrolls reports whether c can authenticate a request through the connection.
+func (conn Credentials) enrolls(c *Certificate, s Snapshot) bool {
+	switch {
+	case c.Damaged || c.SelfSigned() || s.ClockTrusted && c.Expired(s.Now):
+		return false
+	case c.Origin != Factory && (c.Origin != Enrolled || c.Connection != conn.Connection):
+		return false
+	}
+	return conn.Protocol != SCEP || c.KeyAlgorithm == "RSA"
+}
+
+func keep(vs []Verdict, id ID, why Reason) {
+	for i := range vs {
+		if vs[i].ID == id {
+			vs[i].Delete, vs[i].Reason = false, why
+		}
+	}
+}

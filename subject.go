@@ -1,0 +1,181 @@
+package newleaf
+
+import (
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+type attribute struct {
+	Names []string
+	OID   asn1.ObjectIdentifier
+	Max   int
+	Many  bool
+}
+
+// attributes is the table of subject attributes a request may carry: the six
+// fields of Fig. 13A and what device profiles add. Its order is the order in
+// the certificate; Max is the X.520 upper bound in characters (ISS-13).
+var attributes = []attribute{
+	{[]string{"C"}, asn1.ObjectIdentifier{2, 5, 4, 6}, 2, false},
+	{[]string{"ST", "S"}, asn1.ObjectIdentifier{2, 5, 4, 8}, 128, false},
+	{[]string{"L"}, asn1.ObjectIdentifier{2, 5, 4, 7}, 128, false},
+	{[]string{"STREET"}, asn1.ObjectIdentifier{2, 5, 4, 9}, 128, false},
+	{[]string{"POSTALCODE"}, asn1.ObjectIdentifier{2, 5, 4, 17}, 40, false},
+	{[]string{"DC"}, asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 25}, 63, true},
+	{[]string{"O"}, asn1.ObjectIdentifier{2, 5, 4, 10}, 64, true},
+	{[]string{"OU"}, asn1.ObjectIdentifier{2, 5, 4, 11}, 64, true},
+	{[]string{"CN"}, asn1.ObjectIdentifier{2, 5, 4, 3}, 64, false},
+	{[]string{"UID"}, asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 1}, 256, false},
+	{[]string{"SERIALNUMBER"}, asn1.ObjectIdentifier{2, 5, 4, 5}, 64, false},
+}
+
+// ParseSubject reads a distinguished name such as "C=JP,O=ABC,OU=DEV01,CN=Device001"
+// (RFC 4514 escapes, either direction) and puts it into the conventional order
+// C, ST, L, O, OU, CN, so that form, command line and API give the same bytes.
+// Empty values are left out (ISS-12).
+func ParseSubject(s string) (pkix.RDNSequence, error) {
+	type part struct {
+		rank int
+		av   pkix.AttributeTypeAndValue
+	}
+	var parts []part
+	seen := map[int]bool{}
+	pieces := splitDN(s)
+	if parsesFromCN(pieces) {
+		slices.Reverse(pieces)
+	}
+	for _, piece := range pieces {
+		key, value, ok := strings.Cut(piece, "=")
+		key, value = strings.ToUpper(strings.TrimSpace(key)), unescapeDN(strings.TrimSpace(value))
+		if !ok {
+			return nil, Errorf(CodeInvalid, "the subject part %q is not of the form NAME=value", piece)
+		}
+		rank := slices.IndexFunc(attributes, func(a attribute) bool { return slices.Contains(a.Names, key) })
+		if rank < 0 {
+			return nil, Errorf(CodeInvalid, "the subject attribute %q is not known", key).
+				WithHint("Known are C, ST, L, O, OU, CN, SERIALNUMBER, UID, DC, STREET and POSTALCODE.")
+		}
+		if value == "" {
+			continue
+		}
+		if err := checkAttribute(key, value, attributes[rank].Max); err != nil {
+			return nil, err
+		}
+		if seen[rank] && !attributes[rank].Many {
+			return nil, Errorf(CodeInvalid, "the subject has %s twice", key)
+		}
+		seen[rank] = true
+		parts = append(parts, part{rank, pkix.AttributeTypeAndValue{Type: attributes[rank].OID, Value: value}})
+	}
+	slices.SortStableFunc(parts, func(a, b part) int { return a.rank - b.rank })
+	out := pkix.RDNSequence{}
+	for _, p := range parts {
+		out = append(out, pkix.RelativeDistinguishedNameSET{p.av})
+	}
+	return out, nil
+}
+
+// MarshalSubject is the DER of ParseSubject. Go writes PrintableString where
+// possible and UTF8String elsewhere, as RFC 5280, 4.1.2.4 asks.
+func MarshalSubject(s string) ([]byte, error) {
+	rdns, err := ParseSubject(s)
+	if err != nil {
+		return nil, err
+	}
+	der, err := asn1.Marshal(rdns)
+	if err != nil {
+		return nil, Errorf(CodeInvalid, "encoding the subject: %w", err)
+	}
+	return der, nil
+}
+
+// CommonName is the CN of a subject string, "" where it has none.
+func CommonName(subject string) string {
+	rdns, err := ParseSubject(subject)
+	if err != nil {
+		return ""
+	}
+	var name pkix.Name
+	name.FillFromRDNSequence(&rdns)
+	return name.CommonName
+}
+
+func checkAttribute(key, value string, most int) error {
+	switch n := utf8.RuneCountInString(value); {
+	case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
+		return Errorf(CodeInvalid, "the subject's %s has characters that do not belong in a name", key)
+	case n > most:
+		return Errorf(CodeInvalid, "the subject's %s has %d characters, at most %d are allowed", key, n, most)
+	case key == "C" && (n != 2 || strings.ContainsFunc(value, func(r rune) bool { return r < 'A' || r > 'Z' })):
+		return Errorf(CodeInvalid, "the subject's country %q is not two capital letters", value)
+	}
+	return nil
+}
+
+// parsesFromCN tells RFC 4514's direction (CN first) from the one people type
+// (C first); it decides the order of repeated OUs only.
+func parsesFromCN(pieces []string) bool {
+	return len(pieces) > 1 && strings.HasPrefix(strings.ToUpper(strings.TrimSpace(pieces[0])), "CN=")
+}
+
+// splitDN splits at commas and plus signs that no backslash protects.
+func splitDN(s string) []string {
+	var out []string
+	start, escaped := 0, false
+	for i := range len(s) {
+		switch {
+		case escaped:
+			escaped = false
+		case s[i] == '\\':
+			escaped = true
+		case s[i] == ',' || s[i] == '+':
+			out = append(out, s[start:i])
+			start = i + 1
+		}
+	}
+	if rest := s[start:]; strings.TrimSpace(rest) != "" || len(out) > 0 {
+		out = append(out, rest)
+	}
+	return out
+}
+
+// unescapeDN undoes RFC 4514, 2.4: a backslash before a special character or
+// before two hex digits.
+func unescapeDN(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		if i+2 < len(s) {
+			if hi, lo := unhex(s[i+1]), unhex(s[i+2]); hi >= 0 && lo >= 0 {
+				b.WriteByte(byte(hi<<4 | lo))
+				i += 2
+				continue
+			}
+		}
+		i++
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func unhex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
