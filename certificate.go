@@ -8,8 +8,6 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/hex"
 	"slices"
 	"time"
@@ -125,15 +123,6 @@ func (p Parsed) Fits(k Kind) bool {
 		return true
 	}
 	return slices.ContainsFunc(p.EKU, func(oid string) bool { return oid == EKUAny || slices.Contains(k.EKU, oid) })
-}
-
-// FormatDN writes a DER name as RFC 4514 says, last component first.
-func FormatDN(raw []byte) string {
-	var rdns pkix.RDNSequence
-	if rest, err := asn1.Unmarshal(raw, &rdns); err != nil || len(rest) > 0 {
-		return "#" + hex.EncodeToString(raw)
-	}
-	return rdns.String()
 }
 
 // signedBySelf verifies the signature without asking whether the certificate is

@@ -111,9 +111,10 @@ func endpoint(address string, port int) (string, error) {
 		address = "http://" + address
 	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !validHost(u.Hostname()) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !validHost(u.Hostname()) || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return "", Errorf(CodeInvalid, "the server name %q is neither a host name nor an http or https URL", address)
 	}
+	u.Host = strings.TrimSuffix(u.Host, ":") // an empty port is none
 	if own := u.Port(); own != "" {
 		if n, err := strconv.Atoi(own); err != nil || n < 1 || n > 65535 {
 			return "", Errorf(CodeInvalid, "the port number %s is not between 1 and 65535", own)

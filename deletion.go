@@ -149,15 +149,16 @@ type Verdict struct {
 // real run are this one function (INV-13). The verdicts have the store's order.
 func (p DeletionPolicy) Plan(s Snapshot) []Verdict {
 	out := make([]Verdict, len(s.Certificates))
-	short := p.shortage(s)
+	need := p.shortage(s)
 	for i := range s.Certificates {
-		out[i] = p.judge(&s.Certificates[i], s, short > 0)
-	}
-	if p.AsNeeded {
-		p.trim(out, s, short)
+		out[i] = p.judge(&s.Certificates[i], s, !need.none())
 	}
 	keepCredentials(out, s)
 	keepSharedKeys(out, s)
+	if p.AsNeeded {
+		trim(out, s, need)
+		keepSharedKeys(out, s) // with one that trim left
+	}
 	return out
 }
 
@@ -265,7 +266,7 @@ func StillUnused(id ID, now Snapshot, policy DeletionPolicy) Reason {
 		return KeepPinned
 	case c.State != StateHeld:
 		return KeepPending
-	case c.Damaged:
+	case c.Damaged || c.Origin == Unknown:
 		return KeepDamaged
 	case !policy.Auto:
 		return KeepOff

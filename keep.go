@@ -43,9 +43,10 @@ func keepCredentials(vs []Verdict, s Snapshot) {
 }
 
 // enrolls reports whether c can authenticate a request through the connection.
+// One that a walk is not through with may yet be given up, so it is not counted.
 func (conn Credentials) enrolls(c *Certificate, s Snapshot) bool {
 	switch {
-	case c.Damaged || c.SelfSigned() || s.ClockTrusted && c.Expired(s.Now):
+	case c.ID == s.New || c.State != StateHeld || c.Damaged || c.SelfSigned() || s.ClockTrusted && c.Expired(s.Now):
 		return false
 	case c.Origin != Factory && (c.Origin != Enrolled || c.Connection != conn.Connection):
 		return false

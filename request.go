@@ -91,8 +91,8 @@ func validSAN(s string) error {
 			return r > unicode.MaxASCII || (!unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._*", r))
 		})
 	case "ip":
-		_, err := netip.ParseAddr(value)
-		ok = err == nil
+		ip, err := netip.ParseAddr(value)
+		ok = err == nil && ip.Zone() == ""
 	case "email":
 		at := strings.LastIndexByte(value, '@')
 		ok = at > 0 && at < len(value)-1 && !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' })

@@ -28,78 +28,73 @@ func Admit(s Snapshot, plan []Verdict) error {
 	return nil
 }
 
-// shortage says how many certificates room demands to delete: none while a
-// threshold or free-space limit is set and not reached. Without either, every
-// hit may go, and "as needed" counts against the capacity. Number and space are
-// those before the acquisition (DLS-21, DLS-28).
-func (p DeletionPolicy) shortage(s Snapshot) int {
-	number, used := s.Gone, s.GoneBytes
+// demand is what has to go before a new certificate comes: a number of
+// certificates, and a number of bytes.
+type demand struct {
+	number int
+	bytes  int64
+}
+
+func (d demand) none() bool { return d.number <= 0 && d.bytes <= 0 }
+
+// shortage says what room demands to delete: nothing while a threshold or
+// free-space limit is set and not reached. Without either, every hit may go, and
+// "as needed" counts against capacity and quota. Number and space are those
+// before the acquisition (DLS-21, DLS-28); either one suffices (DLS-29).
+func (p DeletionPolicy) shortage(s Snapshot) (d demand) {
+	number, free := s.Gone, s.Quota-s.GoneBytes
 	for i := range s.Certificates {
 		if c := &s.Certificates[i]; c.ID != s.New && c.State == StateHeld {
 			number++
-			used += c.Size
+			free -= c.Size
 		}
 	}
 	switch {
-	case p.Threshold > 0 && number >= p.Threshold:
-		return number + 1 - p.Threshold
-	case p.Free > 0 && s.Quota > 0 && s.Quota-used <= p.Free:
-		return p.shortageOfBytes(s, used)
 	case p.Threshold > 0 || p.Free > 0:
-		return 0
+		if p.Threshold > 0 && number >= p.Threshold {
+			d.number = number + 1 - p.Threshold
+		}
+		if p.Free > 0 && s.Quota > 0 && free <= p.Free {
+			d.bytes = p.Free + 1 - (free - s.NewSize)
+		}
 	case p.AsNeeded:
-		return max(0, number+1-s.Capacity)
+		d.number = number + 1 - s.Capacity
+		if s.Quota > 0 {
+			d.bytes = s.NewSize - free
+		}
+	default:
+		d.number = len(s.Certificates)
 	}
-	return len(s.Certificates)
+	return d
 }
 
-// shortageOfBytes counts certificates, in the order of trim, until what is free
-// after the new one is stored is above the limit again.
-func (p DeletionPolicy) shortageOfBytes(s Snapshot, used int64) int {
-	n, free := 0, s.Quota-used-s.NewSize
-	for _, c := range p.sacrifice(s) {
-		if n > 0 && free > p.Free {
-			break
+// trim keeps, of those that would go, all that room does not demand. What this
+// run deleted already counts as done.
+func trim(vs []Verdict, s Snapshot, need demand) {
+	need.number, need.bytes = need.number-s.Gone, need.bytes-s.GoneBytes
+	for _, i := range sacrifice(vs, s) {
+		if need.none() {
+			keep(vs, vs[i].ID, KeepBelow)
 		}
-		n, free = n+1, free+c.Size
+		need.number, need.bytes = need.number-1, need.bytes-s.Certificates[i].Size
 	}
-	return max(n, 1)
 }
 
-// sacrifice lists those that would go, in the order "as needed" takes them
-// (DLS-23): expired, no purpose, replaced, self, factory; oldest first.
-func (p DeletionPolicy) sacrifice(s Snapshot) []*Certificate {
-	rank := map[Rule]int{RuleExpired: 0, RuleNoPurpose: 1, RuleReplaced: 2, RuleSelf: 3, RuleFactory: 4}
-	type one struct {
-		c    *Certificate
-		rank int
+// sacrifice lists the indices of those that would go, in the order "as needed"
+// takes them (DLS-23): expired, no purpose, replaced, self, factory; oldest first.
+func sacrifice(vs []Verdict, s Snapshot) []int {
+	order := []Rule{RuleExpired, RuleNoPurpose, RuleReplaced, RuleSelf, RuleFactory}
+	rank := func(i int) int {
+		return slices.IndexFunc(order, func(r Rule) bool { return slices.Contains(vs[i].Rules, r) })
 	}
-	var all []one
-	for i := range s.Certificates {
-		c := &s.Certificates[i]
-		if v := p.judge(c, s, true); v.Delete {
-			best := 5
-			for _, r := range v.Rules {
-				best = min(best, rank[r])
-			}
-			all = append(all, one{c, best})
+	var out []int
+	for i, v := range vs {
+		if v.Delete {
+			out = append(out, i)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b one) int {
-		return cmp.Or(a.rank-b.rank, a.c.Added.Compare(b.c.Added))
+	slices.SortStableFunc(out, func(a, b int) int {
+		return cmp.Or(rank(a)-rank(b), s.Certificates[a].Added.Compare(s.Certificates[b].Added))
 	})
-	out := make([]*Certificate, len(all))
-	for i, o := range all {
-		out[i] = o.c
-	}
 	return out
-}
-
-// trim keeps all but the first short of those that would go.
-func (p DeletionPolicy) trim(vs []Verdict, s Snapshot, short int) {
-	for i, c := range p.sacrifice(s) {
-		if i >= short {
-			keep(vs, c.ID, KeepBelow)
-		}
-	}
 }

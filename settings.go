@@ -40,8 +40,8 @@ func (s Settings) Validate(held int, kinds Kinds) error {
 		return Errorf(CodeInvalid, "there is no time zone %q", s.Zone).WithHint("Use an IANA name such as Europe/Berlin or UTC.")
 	}
 	for p, n := range s.Needs {
-		if _, ok := kinds.Find(p); !ok {
-			return Errorf(CodeInvalid, "there is no purpose %q", p)
+		if _, ok := kinds.Find(p); !ok || p != p.Kind() {
+			return Errorf(CodeInvalid, "there is no kind of purpose %q", p)
 		}
 		if !slices.Contains([]Need{NeedLive, NeedReload, NeedRestart}, n) {
 			return Errorf(CodeInvalid, "there is no restart need %q", n).WithHint("Use live, reload or restart.")

@@ -44,13 +44,9 @@ func ParseSubject(s string) (pkix.RDNSequence, error) {
 	}
 	var parts []part
 	seen := map[int]bool{}
-	pieces := splitDN(s)
-	if parsesFromCN(pieces) {
-		slices.Reverse(pieces)
-	}
-	for _, piece := range pieces {
+	for _, piece := range splitDN(s) {
 		key, value, ok := strings.Cut(piece, "=")
-		key, value = strings.ToUpper(strings.TrimSpace(key)), unescapeDN(strings.TrimSpace(value))
+		key, value = strings.ToUpper(strings.TrimSpace(key)), unescapeDN(trimDN(value))
 		if !ok {
 			return nil, Errorf(CodeInvalid, "the subject part %q is not of the form NAME=value", piece)
 		}
@@ -70,6 +66,11 @@ func ParseSubject(s string) (pkix.RDNSequence, error) {
 		}
 		seen[rank] = true
 		parts = append(parts, part{rank, pkix.AttributeTypeAndValue{Type: attributes[rank].OID, Value: value}})
+	}
+	// The direction decides the order of repeated OUs only: people type C first,
+	// RFC 4514 writes the last component first.
+	if n := len(parts); n > 0 && (parts[0].rank >= parts[n-1].rank || attributes[parts[0].rank].Names[0] == "CN") {
+		slices.Reverse(parts)
 	}
 	slices.SortStableFunc(parts, func(a, b part) int { return a.rank - b.rank })
 	out := pkix.RDNSequence{}
@@ -114,68 +115,4 @@ func checkAttribute(key, value string, most int) error {
 		return Errorf(CodeInvalid, "the subject's country %q is not two capital letters", value)
 	}
 	return nil
-}
-
-// parsesFromCN tells RFC 4514's direction (CN first) from the one people type
-// (C first); it decides the order of repeated OUs only.
-func parsesFromCN(pieces []string) bool {
-	return len(pieces) > 1 && strings.HasPrefix(strings.ToUpper(strings.TrimSpace(pieces[0])), "CN=")
-}
-
-// splitDN splits at commas and plus signs that no backslash protects.
-func splitDN(s string) []string {
-	var out []string
-	start, escaped := 0, false
-	for i := range len(s) {
-		switch {
-		case escaped:
-			escaped = false
-		case s[i] == '\\':
-			escaped = true
-		case s[i] == ',' || s[i] == '+':
-			out = append(out, s[start:i])
-			start = i + 1
-		}
-	}
-	if rest := s[start:]; strings.TrimSpace(rest) != "" || len(out) > 0 {
-		out = append(out, rest)
-	}
-	return out
-}
-
-// unescapeDN undoes RFC 4514, 2.4: a backslash before a special character or
-// before two hex digits.
-func unescapeDN(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' || i+1 == len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		if i+2 < len(s) {
-			if hi, lo := unhex(s[i+1]), unhex(s[i+2]); hi >= 0 && lo >= 0 {
-				b.WriteByte(byte(hi<<4 | lo))
-				i += 2
-				continue
-			}
-		}
-		i++
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-func unhex(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
 }

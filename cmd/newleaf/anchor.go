@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,22 +165,17 @@ func (a *app) printAnchors(rows []newleaf.AnchorInfo) error {
 	if a.json() {
 		return a.encode(list(rows), "  ")
 	}
-	t := newTable("CONNECTION", "ROLE", "CONFIRMED", "SUBJECT", "EXPIRES", "ID")
+	t := newTable("CONNECTION", "ROLE", "CONFIRMED", "EXPIRES", "ID", "SUBJECT AND THUMBPRINTS")
 	for _, r := range rows {
-		t.row(cmp.Or(r.Connection, "(by hand)"), string(r.Role), yes(r.Confirmed), r.Subject, when(r.NotAfter, time.UTC), r.ID.Short())
+		t.row(cmp.Or(r.Connection, "(by hand)"), string(r.Role), yes(r.Confirmed), when(r.NotAfter, time.UTC), r.ID.Short(), r.Subject)
+		t.row(" ", " ", " ", " ", " ", "SHA-1   "+pairs(r.SHA1))
+		t.row(" ", " ", " ", " ", " ", "SHA-256 "+pairs(r.SHA256))
 	}
 	if err := t.write(a.stdout); err != nil {
 		return err
 	}
-	for _, r := range rows {
-		a.say("Thumbprint of %s (SHA-1):   %s", r.ID.Short(), pairs(r.SHA1))
-		a.say("Thumbprint of %s (SHA-256): %s", r.ID.Short(), pairs(r.SHA256))
-	}
-	for _, r := range rows {
-		if !r.Confirmed {
-			a.say("  hint: Compare the thumbprint with the authority's, then \"newleaf anchor confirm --connection %s\".", r.Connection)
-			break
-		}
+	if i := slices.IndexFunc(rows, func(r newleaf.AnchorInfo) bool { return !r.Confirmed }); i >= 0 {
+		a.say("  hint: Compare the thumbprint with the authority's, then \"newleaf anchor confirm --connection %s\".", rows[i].Connection)
 	}
 	return nil
 }

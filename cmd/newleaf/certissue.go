@@ -38,8 +38,8 @@ certificate as "cert list" shows it.
 The command waits for the end, at most as long as --wait says, and not at all
 once nothing can happen within that time. What is then still open - the
 authority has not decided, a restart or the proof of use is awaited - goes on by
-itself: the exit status is 0 and stdout gets the renewal instead of the
-certificate. After a failed try that the device repeats by itself it is 1.
+itself, with exit status 0; stdout gets the renewal while there is no certificate.
+After a failed try it is 1, also when the device tries again by itself.
 
 Settings that no flag names: a 2048 bit RSA key, signature verification, the
 connection "default", no purpose, a key that never leaves the device.`,
@@ -94,17 +94,16 @@ func (a *app) issue(ctx context.Context, dev newleaf.Device, issue newleaf.Issue
 	if r, err = a.watch(ctx, dev, r, wait); err != nil {
 		return err
 	}
-	if r.Phase == newleaf.PhaseDone {
+	if r.Certificate != "" && (r.Phase.Open() || r.Phase == newleaf.PhaseDone) {
 		d, err := dev.Certificate(ctx, string(r.Certificate))
+		if err == nil {
+			err = a.printCert(d.Listed)
+		}
 		if err != nil {
 			return err
 		}
-		return a.printCert(d.Listed)
-	}
-	if r.Phase.Open() {
-		if err := a.print(r, func() *table { return renewalTable(r) }); err != nil {
-			return err
-		}
+	} else if err := a.print(r, func() *table { return renewalTable(r) }); err != nil {
+		return err
 	}
 	return a.outcome(r)
 }

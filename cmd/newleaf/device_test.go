@@ -389,7 +389,7 @@ func (f *fakeDevice) Watch(ctx context.Context, id int64, each func(newleaf.Prog
 	r, want := &f.renewals[id-1], f.outcome
 	r.Phase, r.Error, r.NextTry, r.Step = want.Phase, want.Error, want.NextTry, cmp.Or(want.Step, newleaf.StepDone)
 	if want.Phase == newleaf.PhaseDone {
-		c := fakeCert("6", r.Request.Name, r.Request.Subject, newleaf.Enrolled, 2030)
+		c := fakeCert(fmt.Sprintf("%x", 5+id), r.Request.Name, r.Request.Subject, newleaf.Enrolled, 2030)
 		f.certs, r.Certificate, r.Ended = append(f.certs, c), c.ID, fakeNow
 		f.bind(c.ID, r.Request.Purposes)
 	}

@@ -25,7 +25,7 @@ anything, and say what to do about each finding.`,
 }
 
 func findingsTable(findings []newleaf.Finding) *table {
-	t := newTable("", "TOPIC", "FINDING")
+	t := newTable(" ", "TOPIC", "FINDING")
 	for _, f := range findings {
 		mark := "ok"
 		if !f.OK {

@@ -54,10 +54,9 @@ var sizeUnits = [...]struct {
 
 // parseSize reads a number of bytes: 65536, 64K, 64KiB, 10M, 1G.
 func parseSize(s string) (int64, error) {
-	digits, factor := strings.TrimSuffix(s, "B"), int64(1)
+	digits, factor := strings.TrimSuffix(strings.ToUpper(s), "B"), int64(1)
 	for _, u := range sizeUnits {
-		head := strings.TrimSuffix(digits, "i")
-		if cut, found := strings.CutSuffix(strings.ToUpper(head), u.name[:1]); found {
+		if cut, found := strings.CutSuffix(strings.TrimSuffix(digits, "I"), u.name[:1]); found {
 			digits, factor = cut, u.size
 			break
 		}

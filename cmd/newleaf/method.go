@@ -16,12 +16,25 @@ import (
 func methodFields() []field[newleaf.Reservation] {
 	type R = newleaf.Reservation
 	return []field[R]{
-		method("at", newleaf.MethodDate, text[string]("DATETIME"), "once, at a date and time of day such as 2027-03-01T04:00", func(r *R) *string { return &r.At }),
+		method("at", newleaf.MethodDate, wall("DATETIME", len("2027-03-01T04:00")), "once, at a date and time of day such as 2027-03-01T04:00", func(r *R) *string { return &r.At }),
 		method("before", newleaf.MethodBefore, span(), "this long before the end of validity", func(r *R) *time.Duration { return &r.Before }),
 		method("every", newleaf.MethodEvery, span(), "this long after the last update", func(r *R) *time.Duration { return &r.Every }),
 		method("monthly", newleaf.MethodMonthly, kind[int]{"DAY", nil, parseNumber, func(n int) any { return int64(n) }}, "on this day of every month, its last where it is shorter", func(r *R) *int { return &r.Day }),
 		yearlyField(),
 	}
+}
+
+// wall is a time on the clock to the minute, of the given length. TOML's own
+// times come with seconds.
+func wall(value string, length int) kind[string] {
+	k := text[string](value)
+	k.parse = func(s string) (string, error) {
+		if len(s) == length+len(":00") {
+			s = strings.TrimSuffix(s, ":00")
+		}
+		return s, nil
+	}
+	return k
 }
 
 // method is a field that also selects the method m.
@@ -82,7 +95,7 @@ func offField() field[newleaf.Reservation] {
 func reservationFields() []field[newleaf.Reservation] {
 	type R = newleaf.Reservation
 	return append(methodFields(),
-		of("time", text[string]("HH:MM"), "time of day of monthly and yearly", func(r *R) *string { return &r.Time }),
+		of("time", wall("HH:MM", len("03:00")), "time of day of monthly and yearly", func(r *R) *string { return &r.Time }),
 		of("zone", text[string]("IANA"), "time zone of dates and times of day, such as Europe/Berlin", func(r *R) *string { return &r.Zone }),
 		of("jitter", span(), "window over which a fleet spreads its updates", func(r *R) *time.Duration { return &r.Jitter }),
 		of("safety-net", yesNo(), "update before the end of validity, whatever the method", func(r *R) *bool { return &r.SafetyNet }),

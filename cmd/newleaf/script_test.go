@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -22,7 +25,7 @@ func TestMain(m *testing.M) {
 // real socket by the real API. "device OUTCOME" says how its walks end.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: serveFake, RequireExplicitExec: true, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"device": setOutcome}})
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"device": setOutcome, "status": checkStatus}})
 }
 
 type fakeKey struct{}
@@ -50,6 +53,7 @@ func serveFake(env *testscript.Env) error {
 	env.Setenv("NEWLEAF_SOCKET", path)
 	env.Setenv("SOCKET", path)
 	env.Setenv("DIR", dir)
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // a program under the race detector sleeps a second at its end
 	return nil
 }
 
@@ -78,5 +82,21 @@ func setOutcome(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	default:
 		ts.Fatalf("there is no outcome %q", args[0])
+	}
+}
+
+// checkStatus is "status N COMMAND...": the command ends with N.
+func checkStatus(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
 	}
 }

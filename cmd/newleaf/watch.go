@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -45,12 +44,17 @@ func (a *app) watch(ctx context.Context, dev newleaf.Device, r newleaf.Renewal, 
 	return last, err
 }
 
-// idle reports that r waits for a moment that comes only after the time left.
-// Its instants are the device's, so they are compared with now as the device
+// idle reports that r waits for a person, or for a moment that comes only after
+// the time left. Its instants are the device's, so they are compared with now as the device
 // tells it.
 func idle(r newleaf.Renewal, now time.Time, left time.Duration) bool {
-	waits := r.Phase == newleaf.PhaseRetry || r.Phase == newleaf.PhasePending
-	return waits && (r.NextTry.IsZero() || r.NextTry.Sub(now) > left)
+	switch r.Phase {
+	case newleaf.PhaseRetry:
+		return r.NextTry.IsZero() || r.NextTry.Sub(now) > left
+	case newleaf.PhasePending:
+		return r.NextTry.Sub(now) > left
+	}
+	return false
 }
 
 func (a *app) step(p newleaf.Progress) {
@@ -58,7 +62,7 @@ func (a *app) step(p newleaf.Progress) {
 	if !p.OK {
 		mark = "--"
 	}
-	a.say("%d/7 %-8s %s  %s", p.Number, p.Step, mark, p.Text)
+	a.say("%d/7 %-8s %s  %s", min(p.Number, 7), p.Step, mark, p.Text)
 }
 
 // subjectOf names what a renewal is about.
@@ -72,8 +76,7 @@ func subjectOf(r newleaf.Renewal) string {
 // outcome is the error of a renewal that failed. Of one that is still open it
 // says how it goes on.
 func (a *app) outcome(r newleaf.Renewal) error {
-	show := cmp.Or(r.NextTry, r.ProveBy)
-	next := when(show, time.UTC)
+	next := when(r.NextTry, time.UTC)
 	switch r.Phase {
 	case newleaf.PhaseFailed, newleaf.PhaseCancelled, newleaf.PhaseRetry:
 		return failure(r, next)
@@ -83,7 +86,7 @@ func (a *app) outcome(r newleaf.Renewal) error {
 		if r.Step == newleaf.StepRestart {
 			a.say("A restart is needed to reflect the settings: \"newleaf restart\". The renewal goes on after it.")
 		} else {
-			a.say("The new certificate waits for its proof of use%s. The renewal goes on by itself.", after(", at most until ", next))
+			a.say("The new certificate waits for its proof of use%s. The renewal goes on by itself.", after(", at most until ", when(r.ProveBy, time.UTC)))
 		}
 	case newleaf.PhaseWaiting:
 		a.say("Another renewal is running; this one starts by itself when it has ended.")
@@ -105,12 +108,10 @@ func after(words, text string) string {
 
 // failure is what stopped r, with how it goes on as the hint.
 func failure(r newleaf.Renewal, next string) error {
-	e := newleaf.Errorf(newleaf.CodeInternal, "renewal %d ended as %s", r.ID, r.Phase)
-	if r.Phase == newleaf.PhaseCancelled {
-		e = newleaf.Errorf(newleaf.CodeCancelled, "renewal %d was cancelled", r.ID)
-	}
+	state := map[newleaf.Phase]string{newleaf.PhaseFailed: "has failed", newleaf.PhaseCancelled: "was cancelled", newleaf.PhaseRetry: "has not succeeded yet"}[r.Phase]
+	e := newleaf.Errorf(newleaf.CodeInternal, "renewal %d %s", r.ID, state)
 	if r.Error != nil {
-		e = newleaf.Errorf(r.Error.Code, "%s", r.Error.Text).WithHint("%s", r.Error.Hint)
+		e = newleaf.Errorf(r.Error.Code, "renewal %d %s: %s", r.ID, state, r.Error.Text).WithHint("%s", r.Error.Hint)
 	}
 	if r.Phase == newleaf.PhaseRetry && next != "" {
 		e.Hint += " The device tries again by itself at " + next + "."

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,7 @@ type Agent struct {
 	cancel sync.Map   // renewal ID -> context.CancelFunc of the exchange under way
 
 	resumed atomic.Bool // Run has looked at everything once since the start
+	broken  atomic.Bool // the store does not know what it holds: only a new start can tell
 }
 
 var _ newleaf.Device = (*Agent)(nil)
@@ -89,6 +91,10 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	for {
 		next, err := a.tick(ctx)
+		if a.broken.Load() {
+			return newleaf.Errorf(newleaf.CodeInternal, "the disk did not say whether the last change was stored: %w", errors.Join(err, store.ErrUncertain)).
+				WithHint("Start newleaf again; it finds out by itself.")
+		}
 		if err != nil && ctx.Err() == nil {
 			a.Log("looking after the certificates: " + err.Error()) // a full disk passes; the next look goes on
 			next = a.Now().Add(10 * time.Second)

@@ -15,13 +15,19 @@ import (
 // destroy makes change and destroys the private keys and secrets that it deletes:
 // the survivors are re-wrapped under a new key-encryption key in the same
 // transaction, then the old one is overwritten (contract, "Key destruction").
-func (a *Agent) destroy(ctx context.Context, change func(*store.Tx) error) error {
+func (a *Agent) destroy(ctx context.Context, change func(*store.Tx) error) (err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	rotation, err := a.Vault.Begin()
 	if err != nil {
 		return newleaf.Errorf(newleaf.CodeDiskFull, "preparing to destroy a key: %w", err)
 	}
+	settled := false
+	defer func() {
+		if !settled { // also when change panics: the next destruction needs the slot
+			err = errors.Join(err, rotation.Abort())
+		}
+	}()
 	a.Stop("destroy.begun")
 	err = a.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := change(tx); err != nil {
@@ -32,9 +38,18 @@ func (a *Agent) destroy(ctx context.Context, change func(*store.Tx) error) error
 		}
 		return tx.PutDocument(store.DocGeneration, rotation.Generation())
 	})
-	if err != nil {
-		return errors.Join(err, rotation.Abort())
+	if errors.Is(err, store.ErrUncertain) {
+		// Whether the keys are wrapped by the old or the new generation shows only
+		// when the store is opened again: touch neither, and stop.
+		settled = true
+		a.broken.Store(true)
+		a.Wake()
+		return err
 	}
+	if err != nil {
+		return err
+	}
+	settled = true
 	a.Stop("destroy.committed")
 	if err := rotation.Commit(); err != nil {
 		return newleaf.Errorf(newleaf.CodeDiskFull, "overwriting the old key-encryption key: %w", err)
@@ -58,6 +73,9 @@ func rewrap(tx *store.Tx, rotation *keys.Rotation) error {
 	}
 	for _, k := range sealed {
 		fresh, err := rotation.Rewrap(keys.Sealed(k))
+		if lost(err) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("wrapping key %s anew: %w", k.ID, err)
 		}
@@ -71,6 +89,9 @@ func rewrap(tx *store.Tx, rotation *keys.Rotation) error {
 	}
 	for name, k := range secrets {
 		fresh, err := rotation.Rewrap(keys.Sealed(k))
+		if lost(err) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("wrapping secret %s anew: %w", name, err)
 		}
@@ -79,6 +100,12 @@ func rewrap(tx *store.Tx, rotation *keys.Rotation) error {
 		}
 	}
 	return nil
+}
+
+// lost reports a row that nobody can open any more; one damaged entry never stops
+// the others.
+func lost(err error) bool {
+	return errors.Is(err, keys.ErrDamaged) || errors.Is(err, keys.ErrDestroyed)
 }
 
 // removeCertificate deletes the entry of c within destroy, and its key unless

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -86,7 +87,7 @@ func (a *Agent) dropKey(tx *store.Tx, r *newleaf.Renewal) error {
 }
 
 // giveUp ends r after its certificate was rejected too often. The key is
-// destroyed; public bytes and reason stay in the journal.
+// destroyed; public bytes and reason stay in the journal. The walk ends here.
 func (a *Agent) giveUp(ctx context.Context, r *newleaf.Renewal, cause error) error {
 	r.Error = newleaf.AsError(cause)
 	r.Sent = append(r.Sent, a.Now())
@@ -106,10 +107,10 @@ func (a *Agent) giveUp(ctx context.Context, r *newleaf.Renewal, cause error) err
 		return a.note(tx, newleaf.Event{Kind: newleaf.EventFailed, By: r.By, Renewal: r.ID, Certificate: r.Replaces, Text: cause.Error(),
 			Data: map[string]string{"code": string(r.Error.Code), "hint": r.Error.Hint}})
 	})
-	if err != nil {
+	if err = errors.Join(err, a.retain(ctx)); err != nil {
 		return err
 	}
-	return a.retain(ctx)
+	return errWait
 }
 
 // deadline is the end of the certificate that r replaces, and its lifetime; both

@@ -17,12 +17,13 @@ func (a *Agent) tick(ctx context.Context) (time.Time, error) {
 	begun := a.Now()
 	a.readClock(ctx)
 	err := errors.Join(a.settleOwed(ctx), a.enqueue(ctx))
-	for ctx.Err() == nil {
-		r, ok, e := a.ready(ctx)
+	for seen := map[int64]bool{}; ctx.Err() == nil; {
+		r, ok, e := a.ready(ctx, seen)
 		if e != nil || !ok {
 			err = errors.Join(err, e)
 			break
 		}
+		seen[r.ID] = true
 		if e := a.walk(ctx, r); e != nil {
 			err = errors.Join(err, e)
 			break
@@ -158,8 +159,8 @@ func (a *Agent) begin(tx *store.Tx, r newleaf.Renewal) (newleaf.Renewal, error) 
 
 // ready returns the renewal to go on with: the oldest that has something to do
 // now. The staging slot belongs to one walk, so while one is past the authority
-// no other gets that far (TIM-39).
-func (a *Agent) ready(ctx context.Context) (r newleaf.Renewal, ok bool, err error) {
+// no other gets that far (TIM-39). Each is looked at once a tick.
+func (a *Agent) ready(ctx context.Context, seen map[int64]bool) (r newleaf.Renewal, ok bool, err error) {
 	err = a.Store.Read(ctx, func(tx *store.Tx) error {
 		open, err := tx.Renewals(true)
 		if err != nil {
@@ -167,7 +168,7 @@ func (a *Agent) ready(ctx context.Context) (r newleaf.Renewal, ok bool, err erro
 		}
 		slot := slices.IndexFunc(open, holdsSlot)
 		for i, o := range open {
-			if slot >= 0 && slot != i || !a.hasWork(o) {
+			if slot >= 0 && slot != i || seen[o.ID] || !a.hasWork(o) {
 				continue
 			}
 			r, ok = o, true

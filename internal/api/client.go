@@ -165,7 +165,9 @@ func (c *Client) failure(ctx context.Context, err error) error {
 		return newleaf.Errorf(newleaf.CodeForbidden, "the socket %s may not be opened: %w", c.socket, err).
 			WithHint("Use it as root, or as a member of the group %s.", web.Group)
 	case c.socket != "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOTDIR)):
-		return newleaf.Errorf(newleaf.CodeNotRunning, "no agent answers at %s: %w", c.socket, err)
+		e := newleaf.Errorf(newleaf.CodeNotRunning, "no agent answers at %s", c.socket)
+		e.Cause = err // says no more than that
+		return e
 	case errors.As(err, &verification):
 		return newleaf.Errorf(newleaf.CodeUntrusted, "the certificate of %s is not trusted: %w", c.peer(), err).
 			WithHint("Give the CA certificate of the device, or compare its thumbprint on the device.")

@@ -62,7 +62,9 @@ var deviceCalls = []struct {
 	{"Import", func(ctx context.Context, d newleaf.Device) (any, error) {
 		return d.Import(ctx, filled[newleaf.Import]())
 	}},
-	{"Import", func(ctx context.Context, d newleaf.Device) (any, error) { return d.Import(ctx, newleaf.Import{Data: []byte("x")}) }},
+	{"Import", func(ctx context.Context, d newleaf.Device) (any, error) {
+		return d.Import(ctx, newleaf.Import{Data: []byte("x")})
+	}},
 	{"Export", func(ctx context.Context, d newleaf.Device) (any, error) {
 		return d.Export(ctx, "Xyz1", newleaf.FormatDER, "")
 	}},
@@ -193,7 +195,8 @@ func TestFarIsLikeNear(t *testing.T) {
 	for _, bare := range []bool{false, true} {
 		dev := &fake{bare: bare}
 		far, srv := serveAs(t, newServer(dev, never), root0)
-		doc := &documented{t: t, next: srv.Client().Transport, rt: newServer(dev, never).routed()}
+		s := newServer(dev, never)
+		doc := &documented{t: t, next: srv.Client().Transport, mux: s.routed(), doc: document(s.routes())}
 		far.http.Transport = doc
 		for i, c := range deviceCalls {
 			name := c.method + strconv.Itoa(i)
@@ -226,7 +229,8 @@ func TestFarIsLikeNear(t *testing.T) {
 type documented struct {
 	t    *testing.T
 	next http.RoundTripper
-	rt   *router
+	mux  *http.ServeMux
+	doc  *huma.OpenAPI
 }
 
 func (d *documented) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -234,9 +238,9 @@ func (d *documented) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, pattern := d.rt.mux.Handler(r)
+	_, pattern := d.mux.Handler(r)
 	method, path, _ := strings.Cut(pattern, " ")
-	item := d.rt.api.OpenAPI().Paths[path]
+	item := d.doc.Paths[path]
 	op := map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "DELETE": item.Delete}[method]
 	answer := op.Responses[strconv.Itoa(resp.StatusCode)]
 	if answer == nil {
@@ -257,7 +261,7 @@ func (d *documented) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	res := &huma.ValidateResult{}
-	huma.Validate(d.rt.schemas, media.Schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, v, res)
+	huma.Validate(d.doc.Components.Schemas, media.Schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, v, res)
 	for _, e := range res.Errors {
 		d.t.Errorf("%s answers against its document: %v", pattern, e)
 	}

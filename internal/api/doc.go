@@ -3,10 +3,11 @@
 // reached over the same API.
 //
 // The nouns and their operations are tables of routes (device.go,
-// certificate.go, ...). huma gives the OpenAPI 3.1 document, its schemas and
-// the validation of requests; huma.Register is not used, as it is instantiated
-// once for each operation: for these 45 that is a megabyte of program and a
-// second decoder of errors. [server.handle] does its work for all of them.
+// certificate.go, ...), and [server.handle] does for all of them what is not
+// their own. From huma come the OpenAPI 3.1 document, the schemas of our types
+// and the validation of requests against them. huma.Register and its adapters
+// are not used: measured here, Register adds 28 kB of program for each of the 45
+// operations and keeps 0.8 MB of schemas in memory.
 //
 // What holds for every operation:
 //

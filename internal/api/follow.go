@@ -198,4 +198,3 @@ func (c *Client) Follow(ctx context.Context, since int64, each func(newleaf.Even
 		return false, nil
 	})
 }
-

@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/validation"
 
 	"newleaf"
 	"newleaf/internal/web"
@@ -65,7 +63,7 @@ func (p parameter) parse(s string) (any, error) {
 
 // readBody reads, checks and decodes the JSON body into a new value of the type
 // of prototype.
-func (rt *router) readBody(r *http.Request, op *operation, prototype any) (any, error) {
+func readBody(r *http.Request, prototype any) (any, error) {
 	if err := checkMediaType(r.Header.Get("Content-Type")); err != nil {
 		return nil, err
 	}
@@ -84,7 +82,8 @@ func (rt *router) readBody(r *http.Request, op *operation, prototype any) (any, 
 	if err := json.Unmarshal(raw, &plain); err != nil {
 		return nil, newleaf.Errorf(newleaf.CodeInvalid, "the body is no JSON document: %w", err)
 	}
-	if err := rt.check(op.RequestBody.Content["application/json"].Schema, plain); err != nil {
+	known := newSchemas()
+	if err := known.check(known.of(prototype), plain); err != nil {
 		return nil, err
 	}
 	body := reflect.New(reflect.TypeOf(prototype)).Interface()
@@ -113,38 +112,4 @@ func unreadable(err error) error {
 		return e
 	}
 	return newleaf.Errorf(newleaf.CodeInvalid, "the body cannot be read: %w", err)
-}
-
-// check compares v, as encoding/json reads it, with the schema: first for
-// unknown keys, then for everything else.
-func (rt *router) check(schema *huma.Schema, v any) error {
-	if path, known, ok := rt.stranger(schema, v, ""); ok {
-		return unknownKey(path, known)
-	}
-	res := &huma.ValidateResult{}
-	huma.Validate(rt.schemas, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, v, res)
-	if len(res.Errors) == 0 {
-		return nil
-	}
-	var faults []string
-	for _, e := range res.Errors {
-		faults = append(faults, fault(e))
-	}
-	slices.Sort(faults)
-	return newleaf.Errorf(newleaf.CodeInvalid, "the body is not acceptable: %s", strings.Join(slices.Compact(faults), "; "))
-}
-
-func fault(err error) string {
-	var d *huma.ErrorDetail
-	if !errors.As(err, &d) {
-		return err.Error()
-	}
-	text := d.Message
-	if text == validation.MsgExpectedMatchAtLeastOneSchema {
-		text = `expected a length of time such as "30s" or "14d"` // the only type with two forms
-	}
-	if d.Location == "" {
-		return text
-	}
-	return fmt.Sprintf("%s: %s", d.Location, text)
 }

@@ -28,6 +28,17 @@ type file struct {
 	data      []byte
 }
 
+// success is the status of an answer that is no error.
+func (r route) success() int {
+	switch {
+	case r.status != 0:
+		return r.status
+	case r.reply == nil && !r.file:
+		return http.StatusNoContent
+	}
+	return http.StatusOK
+}
+
 // plain is a route's work that takes nothing from the request.
 func plain[T any](do func(context.Context) (T, error)) func(*call) (any, error) {
 	return func(c *call) (any, error) { return do(c.ctx) }
@@ -35,9 +46,9 @@ func plain[T any](do func(context.Context) (T, error)) func(*call) (any, error) 
 
 // handle does everything around a route's own work: who may, what was sent, how
 // it is answered.
-func (s *server) handle(rt *router, r route, op *operation, w http.ResponseWriter, req *http.Request) {
+func (s *server) handle(r route, w http.ResponseWriter, req *http.Request) {
 	c := &call{ctx: req.Context(), w: w, r: req}
-	if err := rt.prepare(c, r, op); err != nil {
+	if err := r.prepare(c); err != nil {
 		web.Refuse(w, err)
 		return
 	}
@@ -52,21 +63,21 @@ func (s *server) handle(rt *router, r route, op *operation, w http.ResponseWrite
 	}
 	switch out := out.(type) {
 	case nil:
-		w.WriteHeader(op.DefaultStatus)
+		w.WriteHeader(r.success())
 	case file:
 		w.Header().Set("Content-Type", out.mediaType)
 		w.Header().Set("Content-Disposition", "attachment")
 		_, _ = w.Write(out.data) // a client that is gone needs no answer
 	default:
-		if n, ok := out.(newleaf.Renewal); ok && op.DefaultStatus == http.StatusAccepted {
+		if n, ok := out.(newleaf.Renewal); ok && r.success() == http.StatusAccepted {
 			w.Header().Set("Location", root+"/updates/"+decimal(n.ID))
 		}
-		web.WriteJSON(w, op.DefaultStatus, "application/json", tidy(Wire(out)))
+		web.WriteJSON(w, r.success(), "application/json", tidy(Wire(out)))
 	}
 }
 
 // prepare decides whether the actor may and reads query and body into c.
-func (rt *router) prepare(c *call, r route, op *operation) error {
+func (r route) prepare(c *call) error {
 	actor, err := asker(c.ctx)
 	if err != nil {
 		return err
@@ -80,6 +91,6 @@ func (rt *router) prepare(c *call, r route, op *operation) error {
 	if r.body == nil {
 		return nil
 	}
-	c.body, err = rt.readBody(c.r, op, r.body)
+	c.body, err = readBody(c.r, r.body)
 	return err
 }

@@ -10,9 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
-
 	"newleaf"
 	"newleaf/internal/web"
 )
@@ -24,9 +21,7 @@ const root = "/api/v1"
 const heartbeat = 15 * time.Second
 
 // Handler serves d under /api/v1 to the actor of the request's context, which
-// [web.ServeSocket] and [web.Bearer] set; a request without one is refused. The
-// routes and their schemas are made at the first request, as most devices are
-// never asked.
+// [web.ServeSocket] and [web.Bearer] set; a request without one is refused.
 func Handler(d newleaf.Device) http.Handler {
 	return newServer(d, func() (<-chan time.Time, func()) {
 		t := time.NewTicker(heartbeat)
@@ -37,14 +32,7 @@ func Handler(d newleaf.Device) http.Handler {
 type server struct {
 	d      newleaf.Device
 	beat   func() (ticks <-chan time.Time, stop func())
-	routed func() *router
-}
-
-// router is what the first request makes.
-type router struct {
-	mux     *http.ServeMux
-	api     huma.API
-	schemas huma.Registry
+	routed func() *http.ServeMux // made at the first request: most devices are never asked
 }
 
 func newServer(d newleaf.Device, beat func() (<-chan time.Time, func())) *server {
@@ -63,7 +51,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		web.Refuse(w, err)
 		return
 	}
-	s.routed().mux.ServeHTTP(w, r)
+	s.routed().ServeHTTP(w, r)
 }
 
 // recovered answers for a handler that panicked. What happened goes to the log
@@ -84,32 +72,24 @@ func (s *server) routes() []route {
 		s.policies(), s.journal(), s.tokens())
 }
 
-func (s *server) route() *router {
+func (s *server) route() *http.ServeMux {
 	mux := http.NewServeMux()
-	api := humago.New(mux, huma.Config{OpenAPI: emptyDocument()})
-	rt := &router{mux: mux, api: api, schemas: api.OpenAPI().Components.Schemas}
 	for _, r := range s.routes() {
-		op := rt.document(r)
-		api.OpenAPI().AddOperation(op)
-		api.Adapter().Handle(op, func(c huma.Context) {
-			req, w := humago.Unwrap(c)
-			s.handle(rt, r, op, w, req)
-		})
+		mux.HandleFunc(r.method+" "+root+r.path, func(w http.ResponseWriter, req *http.Request) { s.handle(r, w, req) })
 	}
-	settle(rt.schemas)
-	mux.HandleFunc("GET "+root+"/openapi.json", func(w http.ResponseWriter, r *http.Request) {
-		web.WriteJSON(w, http.StatusOK, "application/openapi+json", api.OpenAPI())
+	mux.HandleFunc("GET "+root+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		web.WriteJSON(w, http.StatusOK, "application/openapi+json", document(s.routes()))
 	})
-	mux.HandleFunc("/", rt.nothing)
-	return rt
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { nothing(mux, w, r) })
+	return mux
 }
 
 // nothing answers where there is no route: 405 when another method has one.
-func (rt *router) nothing(w http.ResponseWriter, r *http.Request) {
+func nothing(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, m := range []string{http.MethodDelete, http.MethodGet, http.MethodPost, http.MethodPut} {
 		probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
-		if _, pattern := rt.mux.Handler(probe); pattern != "/" && pattern != "" {
+		if _, pattern := mux.Handler(probe); strings.HasPrefix(pattern, m+" ") {
 			allowed = append(allowed, m)
 		}
 	}

@@ -58,7 +58,7 @@ func TestErrorsRoundTrip(t *testing.T) {
 			}
 			far, _ := serveAs(t, h, root0)
 			for _, c := range deviceCalls {
-				if c.method == "Watch" || c.method == "Export" && info.Code == newleaf.CodePending {
+				if c.method == "Watch" {
 					continue
 				}
 				ctx, cancel := context.WithCancel(t.Context())
@@ -122,7 +122,7 @@ func TestPutTakesWhatGetGives(t *testing.T) {
 		}
 	}
 	for _, n := range dev.notes() {
-		if strings.HasPrefix(n.Name, "Set") {
+		if strings.HasPrefix(n.Name, "Set") && len(n.Args) > 0 {
 			t.Errorf("%s was called with half a document", n.Name)
 		}
 	}
@@ -389,14 +389,14 @@ func TestNoAgent(t *testing.T) {
 
 // TestTokenStays: it is sent to the device and not to where it redirects.
 func TestTokenStays(t *testing.T) {
-	var seen []string
+	seen := make(chan string, 8)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen = append(seen, r.URL.Path+" "+r.Header.Get("Authorization"))
+		seen <- r.URL.Path + " " + r.Header.Get("Authorization")
 		http.Redirect(w, r, "/elsewhere", http.StatusFound)
 	}))
 	defer srv.Close()
 	_, err := NewClient(srv.URL, srv.Client().Transport, "nl_1_s").Status(t.Context())
-	if d := cmp.Diff([]string{"/api/v1/status Bearer nl_1_s"}, seen); d != "" || newleaf.CodeOf(err) != newleaf.CodeBadAnswer {
-		t.Errorf("%v\n%s", err, d)
+	if got := <-seen; got != "/api/v1/status Bearer nl_1_s" || len(seen) > 0 || newleaf.CodeOf(err) != newleaf.CodeBadAnswer {
+		t.Errorf("first %q, %d more, %v", got, len(seen), err)
 	}
 }

@@ -1,47 +1,10 @@
 package api
 
 import (
-	"maps"
-	"slices"
 	"strings"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"newleaf"
 )
-
-// stranger finds the first key of v, in the order of names, that the schema does
-// not know, and which keys it knows there.
-func (rt *router) stranger(s *huma.Schema, v any, path string) (found string, known []string, ok bool) {
-	for s.Ref != "" {
-		s = rt.schemas.SchemaFromRef(s.Ref)
-	}
-	switch v := v.(type) {
-	case []any:
-		for _, e := range v {
-			if s.Items == nil {
-				return "", nil, false
-			}
-			if found, known, ok = rt.stranger(s.Items, e, path); ok {
-				return found, known, true
-			}
-		}
-	case map[string]any:
-		known = slices.Sorted(maps.Keys(s.Properties))
-		for _, key := range slices.Sorted(maps.Keys(v)) {
-			at := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, key) })
-			switch {
-			case at >= 0:
-				if f, k, bad := rt.stranger(s.Properties[known[at]], v[key], path+key+"."); bad {
-					return f, k, true
-				}
-			case s.AdditionalProperties == false:
-				return path + key, known, true
-			}
-		}
-	}
-	return "", nil, false
-}
 
 // unknownKey names the known key nearest to the one at path, or all of them.
 func unknownKey(path string, known []string) error {

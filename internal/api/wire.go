@@ -231,6 +231,7 @@ func (w *generation) UnmarshalJSON(raw []byte) error {
 }
 
 func (generation) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	s.Properties["key"].Default = newleaf.RSA2048
 	return required(s, "name", "subject", "days")
 }
 

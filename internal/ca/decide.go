@@ -66,7 +66,7 @@ func (c *CA) Decide(ctx context.Context, s enroll.Submission) (enroll.Decision, 
 }
 
 // maxTransactionID bounds what is stored; clients use up to 77 characters.
-const maxTransactionID = 255
+const maxTransactionID = 256
 
 // refused records a refusal that needed no look into the store.
 func (c *CA) refused(ctx context.Context, s enroll.Submission, now time.Time, reason string) (enroll.Decision, error) {
@@ -166,7 +166,7 @@ func (c *CA) signer(tx *sql.Tx, certificate *x509.Certificate) (*Signer, error) 
 // though the transaction may run twice.
 func (c *CA) bent(r *request) enroll.Mischief {
 	if r.mischief == nil {
-		m := c.script.take(true, operation(r.Submission), "PKIOperation")
+		m := c.script.take(true, operation(r.Submission), pkiOperation)
 		r.mischief = &m
 	}
 	return *r.mischief

@@ -74,12 +74,12 @@ func TestRepeatedTransaction(t *testing.T) {
 
 func TestTransactionIDBounds(t *testing.T) {
 	c, _ := open(t, Options{Challenge: "s"})
-	for _, id := range []string{"", strings.Repeat("x", 256)} {
+	for _, id := range []string{"", strings.Repeat("x", 257)} {
 		if d := decide(t, c, first(t, id, "s", newKey(t), "CN=a")); d.Status != enroll.Refused {
 			t.Errorf("transactionID of %d characters: %+v", len(id), d)
 		}
 	}
-	issue(t, c, first(t, strings.Repeat("x", 255), "s", newKey(t), "CN=a"))
+	issue(t, c, first(t, strings.Repeat("x", 256), "s", newKey(t), "CN=a"))
 }
 
 func TestOneTimeChallenge(t *testing.T) {

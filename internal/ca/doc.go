@@ -9,6 +9,12 @@
 // the issuer), each a certificate with its clear key, 0600, and ca.db. The keys
 // protect nothing but a lab.
 //
+// Mischief is a list of NAME[:OPERATION][*COUNT], see [Faults]. Each word has its
+// turns before the next one that strikes at the same place: "pending*3,refuse"
+// is three times pending before it refuses. OPERATION is a name the protocol
+// server asks with (GetCACert, PKIOperation, RenewalReq, ...); for a mischief
+// about the certificate it is PKIOperation, enroll or renew.
+//
 // The lab's own pages, for peers on the same machine only. Bodies are JSON;
 // errors are {"code", "text", "hint"} with the HTTP status of the code.
 //

@@ -92,7 +92,7 @@ func TestLabMischiefPage(t *testing.T) {
 		Known    []Fault
 	}
 	ask(t, server, "POST", "/lab/mischief", `{"mischief": ["refuse*2"]}`, 200, &out)
-	if d := cmp.Diff([]string{"refuse*2"}, out.Mischief); d != "" || len(out.Known) != len(Faults()) {
+	if d := cmp.Diff([]string{"refuse:PKIOperation*2"}, out.Mischief); d != "" || len(out.Known) != len(Faults()) {
 		t.Error(d, len(out.Known))
 	}
 	ask(t, server, "POST", "/lab/mischief", `{"mischief": ["refuze"]}`, 422, nil)
@@ -102,7 +102,7 @@ func TestLabMischiefPage(t *testing.T) {
 		t.Error("the page armed nothing")
 	}
 	ask(t, server, "GET", "/lab/mischief", "", 200, &out)
-	if d := cmp.Diff([]string{"refuse*1"}, out.Mischief); d != "" {
+	if d := cmp.Diff([]string{"refuse:PKIOperation*1"}, out.Mischief); d != "" {
 		t.Error(d)
 	}
 }

@@ -12,9 +12,10 @@ import (
 
 // Fault is one row of the table of mischief.
 type Fault struct {
-	Name     string          `json:"name"`
-	Means    string          `json:"means"`
-	Mischief enroll.Mischief `json:"-"`
+	Name      string          `json:"name"`
+	Operation string          `json:"operation"` // where it strikes unless told; "" for anywhere
+	Means     string          `json:"means"`
+	Mischief  enroll.Mischief `json:"-"`
 }
 
 // Faults is the table of all mischief, in the order of the documentation. A row
@@ -22,36 +23,39 @@ type Fault struct {
 // issues one, every other row by the protocol server.
 func Faults() []Fault { return slices.Clone(faults) }
 
+// pkiOperation is the SCEP operation that carries requests.
+const pkiOperation = "PKIOperation"
+
 var faults = []Fault{
-	{"refuse", "answers FAILURE badRequest", enroll.Mischief{Refuse: badRequest}},
-	{"refuse-alg", "answers FAILURE badAlg", enroll.Mischief{Refuse: badAlg}},
-	{"refuse-check", "answers FAILURE badMessageCheck", enroll.Mischief{Refuse: "badMessageCheck"}},
-	{"refuse-time", "answers FAILURE badTime", enroll.Mischief{Refuse: "badTime"}},
-	{"refuse-id", "answers FAILURE badCertId", enroll.Mischief{Refuse: badCertID}},
-	{"reset", "cuts the connection without an answer", enroll.Mischief{Reset: true}},
-	{"reset-mid", "cuts the connection in the middle of the answer", enroll.Mischief{ResetMid: true}},
-	{"stall", "never answers", enroll.Mischief{Stall: true}},
-	{"endless", "never stops answering", enroll.Mischief{Endless: true}},
-	{"http-404", "answers with HTTP status 404", enroll.Mischief{Status: 404}},
-	{"http-500", "answers with HTTP status 500", enroll.Mischief{Status: 500}},
-	{"http-503", "answers with HTTP status 503", enroll.Mischief{Status: 503}},
-	{"garbage", "answers with bytes that are no message", enroll.Mischief{Garbage: true}},
-	{"empty", "answers with nothing", enroll.Mischief{Empty: true}},
-	{"wrong-nonce", "answers with another recipientNonce", enroll.Mischief{Nonce: true}},
-	{"wrong-transaction", "answers with another transactionID", enroll.Mischief{Transact: true}},
-	{"foreign-signer", "signs the answer as a stranger", enroll.Mischief{Foreign: true}},
-	{"sibling-ra", "signs the answer with an issued end-entity certificate", enroll.Mischief{Sibling: true}},
-	{"bad-signature", "damages the answer's signature", enroll.Mischief{Signature: true}},
-	{"no-certificate", "answers SUCCESS without a certificate", enroll.Mischief{NoCert: true}},
-	{"pending", "answers PENDING", enroll.Mischief{Pending: true}},
-	{"leaf-as-ca", "answers GetCACert with an end-entity certificate", enroll.Mischief{LeafAsCA: true}},
-	{"wrong-key", "issues a certificate for another key", enroll.Mischief{Key: true}},
-	{"old-certificate", "answers with the subject's present certificate again", enroll.Mischief{Old: true}},
-	{"expired", "issues a certificate that expired", enroll.Mischief{Expired: true}},
-	{"future", "issues a certificate that is not valid yet", enroll.Mischief{Future: true}},
-	{"odd-validity", "issues a certificate that ends before it begins", enroll.Mischief{Expired: true, Future: true}},
-	{"no-eku", "issues a certificate fit for e-mail only", enroll.Mischief{NoEKU: true}},
-	{"as-ca", "issues a CA certificate", enroll.Mischief{AsCA: true}},
+	{"refuse", pkiOperation, "answers FAILURE badRequest", enroll.Mischief{Refuse: badRequest}},
+	{"refuse-alg", pkiOperation, "answers FAILURE badAlg", enroll.Mischief{Refuse: badAlg}},
+	{"refuse-check", pkiOperation, "answers FAILURE badMessageCheck", enroll.Mischief{Refuse: "badMessageCheck"}},
+	{"refuse-time", pkiOperation, "answers FAILURE badTime", enroll.Mischief{Refuse: "badTime"}},
+	{"refuse-id", pkiOperation, "answers FAILURE badCertId", enroll.Mischief{Refuse: badCertID}},
+	{"reset", "", "cuts the connection without an answer", enroll.Mischief{Reset: true}},
+	{"reset-mid", "", "cuts the connection in the middle of the answer", enroll.Mischief{ResetMid: true}},
+	{"stall", "", "never answers", enroll.Mischief{Stall: true}},
+	{"endless", "", "never stops answering", enroll.Mischief{Endless: true}},
+	{"http-404", "", "answers with HTTP status 404", enroll.Mischief{Status: 404}},
+	{"http-500", "", "answers with HTTP status 500", enroll.Mischief{Status: 500}},
+	{"http-503", "", "answers with HTTP status 503", enroll.Mischief{Status: 503}},
+	{"garbage", "", "answers with bytes that are no message", enroll.Mischief{Garbage: true}},
+	{"empty", "", "answers with nothing", enroll.Mischief{Empty: true}},
+	{"wrong-nonce", pkiOperation, "answers with another recipientNonce", enroll.Mischief{Nonce: true}},
+	{"wrong-transaction", pkiOperation, "answers with another transactionID", enroll.Mischief{Transact: true}},
+	{"foreign-signer", pkiOperation, "signs the answer as a stranger", enroll.Mischief{Foreign: true}},
+	{"sibling-ra", pkiOperation, "signs the answer with an issued end-entity certificate", enroll.Mischief{Sibling: true}},
+	{"bad-signature", pkiOperation, "damages the answer's signature", enroll.Mischief{Signature: true}},
+	{"no-certificate", pkiOperation, "answers SUCCESS without a certificate", enroll.Mischief{NoCert: true}},
+	{"pending", pkiOperation, "answers PENDING", enroll.Mischief{Pending: true}},
+	{"leaf-as-ca", "GetCACert", "answers GetCACert with an end-entity certificate", enroll.Mischief{LeafAsCA: true}},
+	{"wrong-key", pkiOperation, "issues a certificate for another key", enroll.Mischief{Key: true}},
+	{"old-certificate", pkiOperation, "answers with the subject's present certificate again", enroll.Mischief{Old: true}},
+	{"expired", pkiOperation, "issues a certificate that expired", enroll.Mischief{Expired: true}},
+	{"future", pkiOperation, "issues a certificate that is not valid yet", enroll.Mischief{Future: true}},
+	{"odd-validity", pkiOperation, "issues a certificate that ends before it begins", enroll.Mischief{Expired: true, Future: true}},
+	{"no-eku", pkiOperation, "issues a certificate fit for e-mail only", enroll.Mischief{NoEKU: true}},
+	{"as-ca", pkiOperation, "issues a CA certificate", enroll.Mischief{AsCA: true}},
 }
 
 // ofCertificate reports a mischief that changes what is issued, not what is
@@ -63,8 +67,7 @@ func ofCertificate(m enroll.Mischief) bool {
 // armed is one word of a script: a fault, where it strikes and how often.
 type armed struct {
 	Fault
-	operation string // "" for any
-	left      int    // < 0 for ever
+	left int // < 0 for ever
 }
 
 // parseMischief reads words of the form NAME[:OPERATION][*COUNT].
@@ -90,7 +93,9 @@ func parseMischief(words []string) ([]armed, error) {
 			return nil, newleaf.Errorf(newleaf.CodeInvalid, "there is no mischief %q", name).
 				WithHint("Did you mean %q? Write NAME[:OPERATION][*COUNT], as in refuse*2 or reset:PKIOperation.", nearest(name))
 		}
-		a.Fault, a.operation = faults[i], operation
+		if a.Fault = faults[i]; operation != "" {
+			a.Operation = operation
+		}
 		out = append(out, a)
 	}
 	return out, nil
@@ -115,8 +120,8 @@ func (s *script) list() []string {
 	out := []string{}
 	for _, a := range s.words {
 		word := a.Name
-		if a.operation != "" {
-			word += ":" + a.operation
+		if a.Operation != "" {
+			word += ":" + a.Operation
 		}
 		if a.left > 0 {
 			word += "*" + strconv.Itoa(a.left)
@@ -133,8 +138,8 @@ func (s *script) take(certificate bool, operations ...string) enroll.Mischief {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.words, func(a armed) bool {
-		return ofCertificate(a.Mischief) == certificate && (a.operation == "" ||
-			slices.ContainsFunc(operations, func(o string) bool { return strings.EqualFold(o, a.operation) }))
+		return ofCertificate(a.Mischief) == certificate && (a.Operation == "" ||
+			slices.ContainsFunc(operations, func(o string) bool { return strings.EqualFold(o, a.Operation) }))
 	})
 	if i < 0 {
 		return enroll.Mischief{}

@@ -83,12 +83,12 @@ func (c *CA) Approve(ctx context.Context, transactionID string) error {
 	now := c.now()
 	var r *request
 	return c.db.Submit(ctx, func(tx *sql.Tx) error {
-		waiting, err := waiting(tx, transactionID)
+		found, err := waiting(tx, transactionID)
 		if err != nil {
 			return err
 		}
 		if r == nil { // the transaction may run twice, serial and mischief stay
-			r = waiting
+			r = found
 		}
 		if _, err := tx.Exec(`DELETE FROM queue WHERE transaction_id = ?`, transactionID); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"database/sql"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,5 +96,33 @@ func TestRequestLog(t *testing.T) {
 	}
 	if got, err = c.Requests(t.Context(), 2); err != nil || len(got) != 1 || got[0].ID != 3 {
 		t.Errorf("since 2: %+v, %v", got, err)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	c, _ := open(t, Options{Challenge: "s", Approve: true})
+	prepare := func(statement string, arguments ...any) {
+		t.Helper()
+		if err := c.db.Write(t.Context(), func(tx *sql.Tx) error { _, err := tx.Exec(statement, arguments...); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decide(t, c, first(t, "t1", "s", newKey(t), "CN=a"))
+	prepare(`INSERT INTO requests SELECT ?, at, peer, protocol, operation, 'late', subject, decision, fail_info, reason, serial FROM requests`, logLimit)
+	decide(t, c, first(t, "t2", "s", newKey(t), "CN=a"))
+	if log, err := c.Requests(t.Context(), 0); err != nil || len(log) != 2 || log[0].TransactionID != "late" {
+		t.Errorf("the oldest line did not make room: %+v, %v", log, err)
+	}
+
+	prepare(`WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+		INSERT INTO queue SELECT 'n' || i, key, signer, at, peer, protocol, subject, csr, NULL FROM n, queue WHERE transaction_id = 't1'`, queueLimit)
+	if d := decide(t, c, first(t, "t3", "s", newKey(t), "CN=a")); d.Status != enroll.Refused {
+		t.Errorf("request %d of the queue: %+v", queueLimit+1, d)
+	}
+	if err := c.Deny(t.Context(), "t2", "no"); err != nil {
+		t.Fatal(err)
+	}
+	if d := decide(t, c, first(t, "t4", "s", newKey(t), "CN=a")); d.Status != enroll.Pending {
+		t.Errorf("after a denial made room: %+v", d)
 	}
 }

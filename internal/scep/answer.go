@@ -42,7 +42,7 @@ func (s *session) read(body, sent []byte) (*reply, error) {
 	allowed := policy(s.client.connection)
 	if s.verify {
 		if err := s.authority.verify(m.signed, m.signer, allowed); err != nil {
-			return nil, err
+			return nil, besides(err, m, allowed)
 		}
 	}
 	r := &reply{message: m, verified: s.verify, raw: body}
@@ -166,6 +166,20 @@ func weakSignature(si *cms.SignerInfo, err error) *newleaf.Error {
 	}
 	return newleaf.Errorf(newleaf.CodeWeak, "the authority signs its answers with SHA-1, which the connection does not allow").
 		WithHint("step-ca and micromdm cannot do otherwise; configure SHA-256 elsewhere. To accept it on answers, allow it with --weak sha1.")
+}
+
+// besides adds a weak cipher to a complaint about a weak signature: who has to
+// allow one algorithm should not learn of the next one by another failure.
+func besides(err error, m *message, allowed cms.Policy) error {
+	envelope, failed := cms.ParseEnveloped(m.signed.Content)
+	if newleaf.CodeOf(err) != newleaf.CodeWeak || failed != nil {
+		return err
+	}
+	if c := envelope.Cipher; c == cms.DESCBC && !allowed.DES || c == cms.TripleDESCBC && !allowed.TripleDES {
+		return newleaf.Errorf(newleaf.CodeWeak, "%w; %s", err, weakCipher(c)).
+			WithHint("%s %s", newleaf.AsError(err).Hint, weakCipher(c).Hint)
+	}
+	return err
 }
 
 func noCertificate() *newleaf.Error {

@@ -15,18 +15,18 @@ import (
 // judge them.
 const maxCerts = 16
 
-// readCerts reads a GetCACert answer by its content, as Content-Type lies: a
+// readCerts reads the answer to GetCACert or GetNextCACert by its content, as Content-Type lies: a
 // DER certificate (VAR-28), a certs-only message (VAR-29), or either in PEM (VAR-30).
-func readCerts(body []byte) ([]*x509.Certificate, error) {
+func readCerts(operation string, body []byte) ([]*x509.Certificate, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, newleaf.Errorf(newleaf.CodeBadAnswer, "the answer to GetCACert is empty")
+		return nil, newleaf.Errorf(newleaf.CodeBadAnswer, "the answer to %s is empty", operation)
 	}
 	certs, err := parseCerts(body)
 	switch {
 	case err != nil:
-		return nil, newleaf.Errorf(newleaf.CodeBadAnswer, "the answer to GetCACert is neither a certificate nor a certs-only message%s: %w", saying(body), err)
+		return nil, newleaf.Errorf(newleaf.CodeBadAnswer, "the answer to %s is neither a certificate nor a certs-only message%s: %w", operation, saying(body), err)
 	case len(certs) == 0:
-		return nil, newleaf.Errorf(newleaf.CodeBadAnswer, "the answer to GetCACert holds no certificate")
+		return nil, newleaf.Errorf(newleaf.CodeBadAnswer, "the answer to %s holds no certificate", operation)
 	}
 	return certs, bounded(certs)
 }
@@ -75,10 +75,18 @@ func parsePEM(body []byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// hasCA reports whether one of certs can become an anchor. A self-issued
-// certificate of version 1 or 2 cannot say that it is a CA's.
-func hasCA(certs []*x509.Certificate) bool {
-	return slices.ContainsFunc(certs, func(c *x509.Certificate) bool {
+// withCA is [readCerts] where one of the certificates has to be able to become
+// an anchor. A self-issued one of version 1 or 2 cannot say that it is a CA's.
+func withCA(operation string, body []byte) ([]*x509.Certificate, error) {
+	certs, err := readCerts(operation, body)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(certs, func(c *x509.Certificate) bool {
 		return c.IsCA && c.BasicConstraintsValid || c.Version < 3 && bytes.Equal(c.RawSubject, c.RawIssuer)
-	})
+	}) {
+		return nil, newleaf.Errorf(newleaf.CodeBadAnswer, "the answer to %s holds no CA certificate, only %q", operation, newleaf.FormatDN(certs[0].RawSubject)).
+			WithHint("Check the URL and the CA identifier with the authority's administrator.")
+	}
+	return certs, nil
 }

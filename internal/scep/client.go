@@ -67,7 +67,7 @@ func NewClient(c newleaf.Connection, o Options) (*Client, error) {
 // Capabilities asks GetCACaps of the address requests go to. An authority that
 // answers with an HTTP error or with something else is Unknown, not an error.
 func (c *Client) Capabilities(ctx context.Context) (enroll.Capabilities, error) {
-	body, err := c.get(ctx, c.enrollment, "GetCACaps", c.connection.CAID)
+	body, err := c.get(ctx, c.enrollment, getCACaps, c.connection.CAID)
 	switch newleaf.CodeOf(err) {
 	case "":
 		return readCaps(body), nil
@@ -80,15 +80,11 @@ func (c *Client) Capabilities(ctx context.Context) (enroll.Capabilities, error) 
 // Certificates asks GetCACert. An answer without any CA certificate is
 // [newleaf.CodeBadAnswer] (F7-S710).
 func (c *Client) Certificates(ctx context.Context) ([]*x509.Certificate, error) {
-	certs, err := c.certificates(ctx, c.endpoint)
+	body, err := c.get(ctx, c.endpoint, getCACert, c.connection.CAID)
 	if err != nil {
 		return nil, err
 	}
-	if !hasCA(certs) {
-		return nil, newleaf.Errorf(newleaf.CodeBadAnswer, "the answer to GetCACert holds no CA certificate, only %q", newleaf.FormatDN(certs[0].RawSubject)).
-			WithHint("Check the URL and the CA identifier with the authority's administrator.")
-	}
-	return certs, nil
+	return withCA(getCACert, body)
 }
 
 // NextCertificates asks GetNextCACert (RFC 8894, 4.7) and verifies that a
@@ -98,7 +94,7 @@ func (c *Client) NextCertificates(ctx context.Context, trust enroll.Trust) ([]*x
 	if err != nil {
 		return nil, err
 	}
-	body, err := c.get(ctx, c.endpoint, "GetNextCACert", c.connection.CAID)
+	body, err := c.get(ctx, c.endpoint, getNextCACert, c.connection.CAID)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +109,7 @@ func (c *Client) NextCertificates(ctx context.Context, trust enroll.Trust) ([]*x
 	if err := present.verify(signed, signer, policy(c.connection)); err != nil {
 		return nil, err
 	}
-	return readCerts(signed.Content)
+	return withCA(getNextCACert, signed.Content)
 }
 
 // present fetches the certificates the authority has now, for every operation
@@ -133,11 +129,11 @@ func (c *Client) present(ctx context.Context, trust enroll.Trust) (authority, er
 }
 
 func (c *Client) certificates(ctx context.Context, address string) ([]*x509.Certificate, error) {
-	body, err := c.get(ctx, address, "GetCACert", c.connection.CAID)
+	body, err := c.get(ctx, address, getCACert, c.connection.CAID)
 	if err != nil {
 		return nil, err
 	}
-	return readCerts(body)
+	return readCerts(getCACert, body)
 }
 
 // get sends an operation by GET. The message parameter is always there, as
@@ -148,16 +144,15 @@ func (c *Client) get(ctx context.Context, address, operation, message string) ([
 
 // operate sends a pkiMessage, by POST where the authority takes it (RFC 8894, 4.1).
 func (c *Client) operate(ctx context.Context, caps enroll.Capabilities, message []byte) (body []byte, note string, err error) {
-	const operation = "PKIOperation"
 	if caps.POST {
-		body, err = c.exchange(ctx, http.MethodPost, query(c.enrollment, operation), message)
+		body, err = c.exchange(ctx, http.MethodPost, query(c.enrollment, pkiOperation), message)
 		return body, "", err
 	}
 	text := base64.StdEncoding.EncodeToString(message)
-	if n := len(escape(text)) + len(query(c.enrollment, operation)); n > maxQuery {
+	if n := len(escape(text)) + len(query(c.enrollment, pkiOperation)); n > maxQuery {
 		note = fmt.Sprintf("The request went by GET with %d characters, more than the %d that some servers take, because the authority does not offer POST.", n, maxQuery)
 	}
-	body, err = c.get(ctx, c.enrollment, operation, text)
+	body, err = c.get(ctx, c.enrollment, pkiOperation, text)
 	return body, note, err
 }
 

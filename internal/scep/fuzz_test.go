@@ -126,7 +126,7 @@ func FuzzCerts(f *testing.F) {
 	f.Add(l.id.Issuer.Raw)
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		certs, err := readCerts(body)
+		certs, err := readCerts(getCACert, body)
 		if err != nil {
 			wantCode(t, err, newleaf.CodeBadAnswer)
 			return

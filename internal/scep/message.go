@@ -24,6 +24,14 @@ var (
 	oidFailInfoText   = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 24, 1}
 )
 
+// Operations of the HTTP interface (RFC 8894, 4.1).
+const (
+	getCACaps     = "GetCACaps"
+	getCACert     = "GetCACert"
+	getNextCACert = "GetNextCACert"
+	pkiOperation  = "PKIOperation"
+)
+
 // messageType is a pkiMessage's type (RFC 8894, 3.2.1.2).
 type messageType string
 

@@ -22,7 +22,7 @@ import (
 // misbehave asks what to do wrong with a pkiMessage: under the name of the
 // operation, then under that of the message.
 func (s *server) misbehave(kind messageType) enroll.Mischief {
-	if m := s.authority.Misbehave("PKIOperation"); m != (enroll.Mischief{}) {
+	if m := s.authority.Misbehave(pkiOperation); m != (enroll.Mischief{}) {
 		return m
 	}
 	if name, ok := requests[kind]; ok {

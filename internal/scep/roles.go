@@ -77,7 +77,7 @@ func admit(certs []*x509.Certificate, trust enroll.Trust) (authority, error) {
 	}
 	switch {
 	case !led:
-		return a, newleaf.Errorf(newleaf.CodeUntrusted, "none of the %d certificates the authority sent leads to the confirmed CA certificate", len(certs)).
+		return a, newleaf.Errorf(newleaf.CodeUntrusted, "no certificate the authority sent leads to the confirmed CA certificate").
 			WithHint("The authority may have a new CA: fetch its certificate, compare the thumbprint and confirm it.")
 	case strange != nil:
 		return a, strangeRA(strange)
@@ -111,7 +111,7 @@ func (a authority) recipient() (*x509.Certificate, error) {
 		}
 	}
 	if found == nil {
-		return nil, newleaf.Errorf(newleaf.CodeBadAnswer, "none of the %d certificates the authority sent can receive a request: that takes an RSA key and the key usage keyEncipherment", len(a.certs)).
+		return nil, newleaf.Errorf(newleaf.CodeBadAnswer, "no certificate the authority sent can receive a request: that takes an RSA key and the key usage keyEncipherment").
 			WithHint("An authority with an elliptic-curve key needs an RA certificate with an RSA key.")
 	}
 	return found, nil

@@ -41,7 +41,8 @@ type server struct {
 }
 
 // NewServer is an HTTP handler for SCEP, on whatever path it is mounted. It
-// reads at most 1 MiB of a request; the caller's http.Server has to bound its time.
+// reads at most 1 MiB of a request; the caller's http.Server has to bound its
+// time. It may panic with [http.ErrAbortHandler] when mischief is asked for.
 func NewServer(a enroll.Authority, o ServerOptions) http.Handler {
 	id := a.Identity()
 	allows := func(w newleaf.Weak) bool { return slices.Contains(id.Weak, string(w)) }
@@ -81,26 +82,26 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch operation := r.URL.Query().Get("operation"); strings.ToLower(operation) {
-	case "getcacaps":
-		s.deliver(w, r, "text/plain", s.caps, s.authority.Misbehave("GetCACaps"))
-	case "getcacert":
+	case strings.ToLower(getCACaps):
+		s.deliver(w, r, "text/plain", s.caps, s.authority.Misbehave(getCACaps))
+	case strings.ToLower(getCACert):
 		s.caCert(w, r)
-	case "getnextcacert":
+	case strings.ToLower(getNextCACert):
 		if len(s.id.Next) == 0 {
 			http.Error(w, "no CA certificate is planned to follow", http.StatusNotFound)
 			return
 		}
 		body, err := s.next()
-		s.finish(w, r, "application/x-x509-next-ca-cert", body, err, s.authority.Misbehave("GetNextCACert"))
-	case "pkioperation":
-		s.pkiOperation(w, r)
+		s.finish(w, r, "application/x-x509-next-ca-cert", body, err, s.authority.Misbehave(getNextCACert))
+	case strings.ToLower(pkiOperation):
+		s.operate(w, r)
 	default:
 		http.Error(w, "the operation is not known; SCEP has GetCACaps, GetCACert, GetNextCACert and PKIOperation", http.StatusBadRequest)
 	}
 }
 
 func (s *server) caCert(w http.ResponseWriter, r *http.Request) {
-	m := s.authority.Misbehave("GetCACert")
+	m := s.authority.Misbehave(getCACert)
 	kind := s.certType
 	body, err := s.certs()
 	if m.LeafAsCA {
@@ -110,8 +111,8 @@ func (s *server) caCert(w http.ResponseWriter, r *http.Request) {
 	s.finish(w, r, kind, body, err, m)
 }
 
-// pkiOperation answers a pkiMessage.
-func (s *server) pkiOperation(w http.ResponseWriter, r *http.Request) {
+// operate answers a pkiMessage.
+func (s *server) operate(w http.ResponseWriter, r *http.Request) {
 	raw, err := receive(w, r)
 	if err != nil {
 		status := http.StatusBadRequest

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 	"unicode"
 
 	"newleaf"
@@ -131,7 +130,7 @@ func (c *Client) broken(ctx context.Context, at phase, host string, got int, err
 	case errors.Is(ctx.Err(), context.Canceled):
 		return newleaf.Errorf(newleaf.CodeCancelled, "the exchange with %s was cancelled", host)
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
-		return newleaf.Errorf(newleaf.CodeTimeout, "%s %s took longer than %s", host, unfinished[at], c.timeout.Round(time.Millisecond))
+		return newleaf.Errorf(newleaf.CodeTimeout, "%s %s in time (the connection allows %s)", host, unfinished[at], c.timeout)
 	case at == connecting:
 		return newleaf.Errorf(newleaf.CodeUnreachable, "connecting to %s failed: %w", host, plain(err))
 	case at == handshaking:
@@ -146,8 +145,8 @@ func (c *Client) broken(ctx context.Context, at phase, host string, got int, err
 }
 
 var unfinished = map[phase]string{
-	connecting: "could not be connected to: it", handshaking: "did not finish the TLS handshake: it",
-	sending: "did not take the request: it", waiting: "did not answer: it", receiving: "did not finish its answer: it",
+	connecting: "could not be connected to", handshaking: "did not finish the TLS handshake",
+	sending: "did not take the request", waiting: "did not answer", receiving: "did not finish its answer",
 }
 
 // plain is the innermost cause that says something to a person.

@@ -1,3 +1,5 @@
+//go:build !device
+
 package scep
 
 import (
@@ -80,6 +82,8 @@ func TestWeakAnswers(t *testing.T) {
 		{"SHA-1 allowed", cms.AES128CBC, crypto.SHA1, []newleaf.Weak{newleaf.WeakSHA1}, true, "", "SHA-1"},
 		{"SHA-1 not looked at", cms.AES128CBC, crypto.SHA1, nil, false, "", "SHA-1"},
 		{"DES counts without verification too", cms.DESCBC, crypto.SHA256, nil, false, newleaf.CodeWeak, "DES-CBC"},
+		{"both are told at once", cms.DESCBC, crypto.SHA1, nil, true, newleaf.CodeWeak, "SHA-1, which the connection does not allow; the authority encrypts its answers with DES-CBC"},
+		{"one is allowed", cms.DESCBC, crypto.SHA1, []newleaf.Weak{newleaf.WeakDES}, true, newleaf.CodeWeak, "SHA-1, which the connection does not allow step-ca"},
 		{"step-ca's default", cms.DESCBC, crypto.SHA1, []newleaf.Weak{newleaf.WeakDES, newleaf.WeakSHA1}, true, "", "DES-CBC"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -165,5 +169,49 @@ func TestExpiredRA(t *testing.T) {
 	a, err := c.Send(t.Context(), first(l, "device"))
 	if err != nil || len(a.Notes) != 1 || !strings.Contains(a.Notes[0], "expired on") {
 		t.Errorf("notes %q, %v", a.Notes, err)
+	}
+}
+
+// TestAlgorithms: the answer uses what the request used, and never single DES.
+func TestAlgorithms(t *testing.T) {
+	for _, test := range []struct {
+		weak         string
+		cipher, want cms.Cipher
+		hash         crypto.Hash
+		refused      string
+	}{
+		{"", cms.AES128CBC, cms.AES128CBC, crypto.SHA256, ""},
+		{"", cms.AES256CBC, cms.AES256CBC, crypto.SHA512, ""},
+		{"", cms.AES192CBC, cms.AES192CBC, crypto.SHA384, ""},
+		{"", cms.AES256GCM, cms.AES256GCM, crypto.SHA256, ""},
+		{"", cms.TripleDESCBC, 0, crypto.SHA256, badAlg},
+		{"", cms.DESCBC, 0, crypto.SHA256, badAlg},
+		{"", cms.AES128CBC, 0, crypto.SHA1, badAlg},
+		{"3des", cms.TripleDESCBC, cms.TripleDESCBC, crypto.SHA256, ""},
+		{"3des", cms.DESCBC, 0, crypto.SHA256, badAlg},
+		{"des", cms.DESCBC, cms.AES128CBC, crypto.SHA256, ""},
+		{"des 3des", cms.DESCBC, cms.TripleDESCBC, crypto.SHA256, ""},
+		{"sha1", cms.AES128CBC, cms.AES128CBC, crypto.SHA1, ""},
+	} {
+		t.Run(test.weak+" "+test.cipher.String()+" "+test.hash.String(), func(t *testing.T) {
+			l := newLab("one")
+			l.id.Weak = strings.Fields(test.weak)
+			d := drafted(t, l)
+			d.cipher, d.hash = test.cipher, test.hash
+			_, m, _ := post(t, NewServer(l, ServerOptions{}), d.der(t))
+			if test.refused != "" {
+				if m.status != failure || m.failInfo != failNumber(test.refused) {
+					t.Errorf("got %+v", m)
+				}
+				return
+			}
+			if m.status != success || digestOf(m.signer).hash != test.hash {
+				t.Fatalf("got status %q, %v", m.status, digestOf(m.signer).hash)
+			}
+			envelope, err := cms.ParseEnveloped(m.signed.Content)
+			if err != nil || envelope.Cipher != test.want {
+				t.Errorf("got %v, %v", envelope.Cipher, err)
+			}
+		})
 	}
 }

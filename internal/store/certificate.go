@@ -19,6 +19,9 @@ const certificates = `SELECT c.id, c.name, c.der, c.chain, c.key_id, c.exportabl
 func (tx *Tx) Certificates() ([]newleaf.Certificate, error) {
 	all, err := list(tx, "reading the certificates", tx.readCertificate, certificates+` ORDER BY c.seq`)
 	if err != nil {
+		all, err = tx.salvage(err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	ids := make([]newleaf.ID, len(all))
@@ -98,10 +101,13 @@ func (tx *Tx) DeleteCertificate(id newleaf.ID) error {
 // Usage is what counts against capacity and quota: entries and their bytes,
 // without the one in the staging slot of a renewal.
 func (tx *Tx) Usage() (number int, bytes int64, err error) {
-	err = tx.each("measuring the store", func(r row) error {
-		return r.Scan(&number, &bytes)
-	}, `SELECT count(*), coalesce(sum(`+size+`), 0) FROM certificates c WHERE c.state NOT IN (?, ?)`,
-		newleaf.StatePending, newleaf.StateRejected)
+	all, err := tx.Certificates()
+	for i := range all {
+		if all[i].State == newleaf.StateHeld {
+			number++
+			bytes += all[i].Size
+		}
+	}
 	return number, bytes, err
 }
 

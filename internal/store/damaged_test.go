@@ -3,8 +3,10 @@ package store_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +111,65 @@ func TestDamagedFile(t *testing.T) {
 	got := certificates(t, open(t, dir))
 	if len(got) != 2 || !got[0].Damaged || got[0].ID != want.ID || got[0].Name != want.Name || got[1].Damaged {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// A page that is lost takes only its own rows; the indexes still tell which.
+func TestLostPages(t *testing.T) {
+	long := make([][]byte, 60) // more than a page: the row goes on in others
+	for i := range long {
+		long[i] = selfSigned(t, "issuer")
+	}
+	tests := []struct {
+		name string
+		lose func(pages [][]byte)
+	}{
+		{"a page in the middle of a row", func(pages [][]byte) {
+			for _, page := range pages {
+				if bytes.Contains(page[4:], long[20]) {
+					copy(page, "\x7f\xff\xff\xff") // the number of the next page
+				}
+			}
+		}},
+		{"the page where a row begins", func(pages [][]byte) {
+			for _, page := range pages {
+				if page[0] == 0x0d && bytes.Contains(page, []byte("Xyz2")) {
+					clear(page)
+				}
+			}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir)
+			all := []newleaf.Certificate{entry(t, "Xyz1"), entry(t, "Xyz2"), entry(t, "Xyz3")}
+			all[1].Chain = long
+			write(t, s, func(tx *store.Tx) error {
+				return errors.Join(tx.AddCertificate(all[0]), tx.AddCertificate(all[1]), tx.AddCertificate(all[2]))
+			})
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "newleaf.db")
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.lose(slices.Collect(slices.Chunk(raw, 4096)))
+			if err := os.WriteFile(path, raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got := certificates(t, open(t, dir))
+			if len(got) != 3 {
+				t.Fatalf("%d certificates are listed, want 3", len(got))
+			}
+			for i, c := range got {
+				if c.ID != all[i].ID || c.Name != all[i].Name || c.Damaged != (i == 1) {
+					t.Errorf("row %d: %s %q, damaged %v; want %s %q", i, c.ID, c.Name, c.Damaged, all[i].ID, all[i].Name)
+				}
+			}
+		})
 	}
 }
 

@@ -15,8 +15,9 @@
 //
 // All access is through a [Tx] of [Store.Read] or [Store.Write]. Lists are never
 // nil. A row that cannot be read breaks no list; what stands for it then is said
-// at each noun: it is shown, and not trusted, resumed or carried out. Deleting what people name (certificate, anchor, connection, token) and what is
-// not there is CodeNotFound; deleting anything else twice is no error.
+// at each noun. Deleting what people name (certificate, anchor, connection,
+// token) and what is not there is CodeNotFound; deleting anything else twice is
+// no error.
 //
 // Columns exist for what is stored field by field: times are RFC 3339 texts in
 // UTC with nanoseconds, "" for the zero time; lists of words are joined by

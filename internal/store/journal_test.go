@@ -135,6 +135,36 @@ func TestJournalTrims(t *testing.T) {
 	wantCode(t, verify(t, s), newleaf.CodeDamaged)
 }
 
+func TestJournalBoundInBytes(t *testing.T) {
+	for less, want := range []int{3, 2} {
+		s := journal(t, 5)
+		second := get(t, s, func(tx *store.Tx) ([]newleaf.Event, error) { return tx.Events(1, 1) })
+		raw, err := json.Marshal(second[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		bound(t, s, 100, int64(3*len(raw)-less)) // all but the first are as long as the second
+		add(t, s, 1)
+		if left := get(t, s, func(tx *store.Tx) ([]newleaf.Event, error) { return tx.Events(0, 0) }); len(left) != want {
+			t.Errorf("%d bytes less than three events: %d are left, want %d", less, len(left), want)
+		}
+	}
+}
+
+// A time that no export can hold is an error and leaves the journal alone.
+func TestJournalRefusesTheYear10000(t *testing.T) {
+	s := journal(t, 1)
+	err := s.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Append(newleaf.Event{At: then.AddDate(8000, 0, 0)})
+		return err
+	})
+	if err == nil {
+		t.Error("it was stored")
+	}
+	add(t, s, 1)
+	wantCode(t, verify(t, s), "")
+}
+
 // One event that is larger than the journal may be stays alone, and the IDs go on.
 func TestJournalKeepsTheNewest(t *testing.T) {
 	s := journal(t, 3)

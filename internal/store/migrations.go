@@ -8,8 +8,8 @@ CREATE TABLE documents (key TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 
 CREATE TABLE certificates (
 	seq         INTEGER PRIMARY KEY, -- order of adding
-	id          TEXT NOT NULL UNIQUE,
-	name        TEXT NOT NULL UNIQUE,
+	id          TEXT NOT NULL,
+	name        TEXT NOT NULL,
 	der         BLOB NOT NULL,
 	chain       BLOB NOT NULL,
 	key_id      TEXT NOT NULL,
@@ -24,6 +24,8 @@ CREATE TABLE certificates (
 	verified    INTEGER NOT NULL,
 	request     TEXT NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX certificates_id ON certificates (id);
+CREATE UNIQUE INDEX certificates_name ON certificates (name);
 
 CREATE TABLE keys (
 	id         TEXT PRIMARY KEY,

@@ -14,8 +14,9 @@ import (
 // these, and no answer is cut off only because it takes long to compute.
 const (
 	headerTime  = 10 * time.Second // also of a TLS handshake
+	readTime    = time.Minute      // of a whole request; handlers may take longer
 	idleTime    = time.Minute
-	stallTime   = 30 * time.Second // of one read or write
+	stallTime   = 30 * time.Second // of one write
 	headerBytes = 16 << 10
 	bodyBytes   = 4 << 20 // the API's own limit is lower and answers better
 	graceTime   = 5 * time.Second
@@ -45,8 +46,9 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler, perConn func(co
 	base, abort := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), stoppingKey{}, ctx))
 	defer abort()
 	srv := &http.Server{
-		Handler:           unstalled(h, stallTime),
+		Handler:           http.MaxBytesHandler(unstalled(h, stallTime), bodyBytes),
 		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       readTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    headerBytes,
 		BaseContext:       func(net.Listener) context.Context { return base },

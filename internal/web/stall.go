@@ -1,22 +1,16 @@
 package web
 
 import (
-	"io"
 	"net/http"
 	"time"
 )
 
-// unstalled breaks a connection off when the peer neither sends its body nor
-// takes the answer for limit. It bounds each read and write, not the whole
-// request: http.Server's ReadTimeout would end the context of a handler that
-// only takes long, and its WriteTimeout every stream.
+// unstalled breaks a connection off when the peer does not take the answer for
+// limit. It bounds each write, not the whole answer, as http.Server's
+// WriteTimeout does, which would end every stream.
 func unstalled(next http.Handler, limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rc := http.NewResponseController(w)
-		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = http.MaxBytesReader(w, &patientBody{r.Body, rc, limit}, bodyBytes)
-		}
-		out := &patientWriter{ResponseWriter: w, rc: rc, limit: limit}
+		out := &patientWriter{ResponseWriter: w, rc: http.NewResponseController(w), limit: limit}
 		next.ServeHTTP(out, r)
 		if out.written > unbuffered {
 			_ = out.FlushError() // net/http would wait for its last part without a limit
@@ -28,20 +22,8 @@ func unstalled(next http.Handler, limit time.Duration) http.Handler {
 const unbuffered = 2048
 
 // past is a deadline that has passed by any clock: setting it ends a pending
-// read or write at once.
+// write at once.
 var past = time.Unix(1, 0)
-
-type patientBody struct {
-	io.ReadCloser
-	rc    *http.ResponseController
-	limit time.Duration
-}
-
-func (b *patientBody) Read(p []byte) (int, error) {
-	t := time.AfterFunc(b.limit, func() { _ = b.rc.SetReadDeadline(past) })
-	defer t.Stop()
-	return b.ReadCloser.Read(p)
-}
 
 // patientWriter bounds Write and Flush. Unwrap lets http.ResponseController
 // reach the rest.
