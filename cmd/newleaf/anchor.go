@@ -49,7 +49,7 @@ nothing is kept if it is not.`,
 	thumbprint := cmd.Flags().String("thumbprint", "", "SHA-1 or SHA-256 thumbprint in `HEX`; spaces and colons do not matter")
 	complete(cmd, "thumbprint")
 	cmd.RunE = a.with(func(ctx context.Context, dev newleaf.Device, _ []string) error {
-		rows, err := dev.FetchAnchors(ctx, *connection, plainHex(*thumbprint))
+		rows, err := dev.FetchAnchors(ctx, *connection, *thumbprint)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"newleaf"
 )
@@ -189,5 +190,58 @@ func TestFileDatePassed(t *testing.T) {
 	}
 	if code, _, errs := runFake(t, f, "[reservation]\nat = \"2026-01-02T04:00\"\n", "settings", "apply", "-"); code != 2 || !strings.Contains(errs, "has passed") {
 		t.Errorf("exit status %d: %s", code, errs)
+	}
+}
+
+// TestFileRoundTrip: whatever names and addresses there are, applying what was
+// exported changes nothing.
+func TestFileRoundTrip(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		p := portable{settings: newleaf.DefaultSettings(), reservation: newleaf.DefaultReservation("UTC"),
+			deletion: newleaf.DefaultDeletion(), connections: map[string]newleaf.Connection{}}
+		for _, name := range rapid.SliceOfDistinct(rapid.String(), rapid.ID).Draw(rt, "names") {
+			c := newleaf.NewConnection(name)
+			c.URL = rapid.String().Draw(rt, "url")
+			p.connections[name] = c
+		}
+		data, err := p.file()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		var f settingsFile
+		if err := decodeTOML("file", data, &f); err != nil {
+			rt.Fatalf("%v\n%s", err, data)
+		}
+		next, err := p.with(f)
+		if err != nil {
+			rt.Fatalf("%v\n%s", err, data)
+		}
+		if changes := p.changes(next); len(changes) > 0 {
+			rt.Errorf("%v\n%s", changes, data)
+		}
+	})
+}
+
+// TestUnknownKeys: a key that is not known is named with its line and the
+// nearest one, at any depth.
+func TestUnknownKeys(t *testing.T) {
+	type inner struct {
+		Name string `toml:"name"`
+	}
+	var v struct {
+		Listen string           `toml:"listen"`
+		Target []inner          `toml:"target"`
+		By     map[string]inner `toml:"by"`
+	}
+	for text, want := range map[string]string{
+		"lisen = 1":                         `file, line 1: there is no key "lisen"; Did you mean "listen"?`,
+		"listen = 'a'\n[[target]]\nnam = 1": `file, line 3: there is no key "target.nam"; Did you mean "name"?`,
+		"[by.x]\nnaem = 'b'":                `file, line 2: there is no key "by.x.naem"; Did you mean "name"?`,
+		"listen = 3":                        `file, line 1, column 10: `,
+	} {
+		err := newleaf.AsError(decodeTOML("file", []byte(text), &v))
+		if got := err.Text + "; " + err.Hint; !strings.HasPrefix(got, want) {
+			t.Errorf("%q gives %q, want %q", text, got, want)
+		}
 	}
 }

@@ -12,12 +12,12 @@ import (
 func certDeleteCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "delete NAME", Short: "Delete a certificate and destroy its private key",
 		Long: `Delete a certificate with its chain and destroy its private key. This cannot be
-undone. One that is in use is deleted only with --force; its purposes then have
-no certificate. At a terminal a question is asked first.`,
+undone. One that is in use or pinned is deleted only with --force; its purposes
+then have no certificate. At a terminal a question is asked first.`,
 		Example: `  newleaf cert delete Xyz1
   newleaf cert delete Xyz1 --force --yes`,
 		Args: arguments, ValidArgsFunction: a.certNames(1)}
-	force := cmd.Flags().Bool("force", false, "delete it even if it is in use")
+	force := cmd.Flags().Bool("force", false, "delete it even if it is in use or pinned")
 	sure := cmd.Flags().BoolP("yes", "y", false, "do not ask")
 	cmd.RunE = a.with(func(ctx context.Context, dev newleaf.Device, args []string) error {
 		d, err := dev.Certificate(ctx, args[0])
@@ -48,7 +48,7 @@ func deleteQuestion(d newleaf.Detail) string {
 func certPinCommand(a *app, pinned bool) *cobra.Command {
 	cmd := &cobra.Command{Use: "pin NAME", Short: "Protect a certificate from automatic deletion",
 		Long: `Protect a certificate from every rule of automatic deletion, whatever its state.
-Deleting it by hand needs "newleaf cert unpin" first.`,
+Deleting it by hand then needs --force, or "newleaf cert unpin" first.`,
 		Example: `  newleaf cert pin Factory
   newleaf cert list   # shows "pinned"`,
 		Args: arguments, ValidArgsFunction: a.certNames(1)}

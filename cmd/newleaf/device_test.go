@@ -226,7 +226,7 @@ func (f *fakeDevice) SetRequest(_ context.Context, ref string, r newleaf.Request
 
 func (f *fakeDevice) FetchAnchors(_ context.Context, connection, thumbprint string) ([]newleaf.AnchorInfo, error) {
 	defer f.lock()()
-	a := anchorInfo(connection)
+	a, thumbprint := anchorInfo(connection), plainHex(thumbprint)
 	if thumbprint != "" && thumbprint != a.SHA1 && thumbprint != a.SHA256 {
 		return nil, newleaf.Errorf(newleaf.CodeThumbprint, "the thumbprint does not match")
 	}

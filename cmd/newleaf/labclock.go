@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"newleaf"
+	"newleaf/internal/agent"
 	"newleaf/internal/host"
 )
 
@@ -50,11 +52,29 @@ func (l *labClock) read() (changed bool, err error) {
 	if err := decodeTOML(l.path, data, &f); err != nil {
 		return false, err
 	}
+	if err := knownPoint(f.StopAt); err != nil {
+		return false, err
+	}
 	if !f.Now.Equal(l.file.Now) || l.readAt.IsZero() {
 		l.readAt = time.Now()
 	}
 	l.text, l.file = string(data), f
 	return true, nil
+}
+
+// knownPoint refuses a stop point that no walk passes.
+func knownPoint(name string) error {
+	if name == "" {
+		return nil
+	}
+	var names []string
+	for _, p := range agent.Points() {
+		names = append(names, p.Name)
+	}
+	if slices.Contains(names, name) {
+		return nil
+	}
+	return newleaf.Errorf(newleaf.CodeInvalid, "a walk has no stop point %q", name).WithHint("%s", suggestion(name, names))
 }
 
 func (l *labClock) now() time.Time {

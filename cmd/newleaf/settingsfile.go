@@ -168,6 +168,9 @@ func readAnchor(entry anchorEntry) (anchor, error) {
 	if err != nil {
 		return anchor{}, err
 	}
+	if !parsed.IsCA {
+		return anchor{}, newleaf.Errorf(newleaf.CodeInvalid, "the anchor %q of connection %q is no CA certificate", parsed.Subject, entry.Connection)
+	}
 	return anchor{newleaf.IDOf(block.Bytes), entry.Connection, entry.PEM, parsed.Subject}, nil
 }
 

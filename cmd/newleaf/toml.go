@@ -83,6 +83,5 @@ func tomlKey(name string) string {
 	if err != nil {
 		return fmt.Sprintf("%q", name)
 	}
-	key, _, _ := strings.Cut(string(line), " = ")
-	return key
+	return strings.TrimSuffix(string(line), " = 0\n")
 }

@@ -32,7 +32,7 @@ seven steps are shown on stderr, the renewals on stdout. With --dry-run only tel
 what would be updated; the exit status is then 3, or 0 for nothing.
 
 The command waits as "newleaf cert issue" does: what is still open after --wait
-goes on by itself, with status 0.`,
+goes on by itself, with exit status 0. After a failed try it is 1.`,
 		Example: `  newleaf update run --dry-run
   newleaf update run Xyz1 Xyz2 --wait 5m`,
 		Args: arguments, ValidArgsFunction: a.certNames(-1)}

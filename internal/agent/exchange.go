@@ -94,7 +94,7 @@ func (a *Agent) requestKey(ctx context.Context, r *newleaf.Renewal, own store.Ke
 		return nil, newleaf.Errorf(newleaf.CodeInternal, "making a key of kind %s: %w", r.Request.Key, err)
 	}
 	a.Stop("request.generated")
-	return key, a.seal(ctx, func(tx *store.Tx) error {
+	err = a.seal(ctx, func(tx *store.Tx) error {
 		sealed, err := a.Vault.Seal(key, r.Request.Exportable)
 		if err != nil {
 			return err
@@ -106,6 +106,8 @@ func (a *Agent) requestKey(ctx context.Context, r *newleaf.Renewal, own store.Ke
 		_, err = tx.PutRenewal(*r)
 		return err
 	})
+	a.Stop("request.sealed")
+	return key, err
 }
 
 // exchange asks, or asks again, and checks the answer. It climbs the ladder on

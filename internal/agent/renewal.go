@@ -40,6 +40,7 @@ func (a *Agent) walk(ctx context.Context, r newleaf.Renewal) error {
 		case err != nil:
 			return a.failed(ctx, &r, err)
 		}
+		a.Stop(string(at) + ".done")
 	}
 	return nil
 }
@@ -80,7 +81,9 @@ func (a *Agent) room(ctx context.Context, r *newleaf.Renewal) error {
 		return err
 	}
 	a.Stop("room.judged")
-	return a.deleteNow(ctx, r, early)
+	err = a.deleteNow(ctx, r, early)
+	a.Stop("room.cleared")
+	return err
 }
 
 // 2. request gets a certificate for a fresh key and checks it before anything is
@@ -103,11 +106,16 @@ func (a *Agent) request(ctx context.Context, r *newleaf.Renewal) error {
 		}
 		return a.advance(tx, r, newleaf.StepKeep, "a certificate was received and passed every check, serial %x", accepted.Leaf.SerialNumber)
 	})
-	if err != nil || r.Snapshot.Policy.Order != newleaf.OrderOnResponse {
+	if err != nil {
 		return err
 	}
 	a.Stop("request.staged")
-	return a.deleteNow(ctx, r, newleaf.Targets(r.Snapshot.Plan)) // ORD-03, ORD-05
+	if r.Snapshot.Policy.Order != newleaf.OrderOnResponse {
+		return nil
+	}
+	err = a.deleteNow(ctx, r, newleaf.Targets(r.Snapshot.Plan)) // ORD-03, ORD-05
+	a.Stop("request.cleared")
+	return err
 }
 
 // 3. keep stores the certificate, still without purpose and untouchable.

@@ -53,7 +53,7 @@ func (a *Agent) handOver(ctx context.Context, r *newleaf.Renewal) ([]newleaf.Pur
 		if err := a.put(ctx, p, r.Certificate); err != nil {
 			return loaded, err
 		}
-		a.Stop("bind." + string(p))
+		a.Stop("bind.handed")
 		loaded = append(loaded, p)
 	}
 	return loaded, nil
