@@ -50,7 +50,9 @@ func TestINV14(t *testing.T) {
 		{"not while its issuer is unverified", []Certificate{entry("a")}, []Credentials{scep},
 			func(s *Snapshot) { s.Through, s.NewRSA, s.Unverified = DefaultConnection, true, true }, "", "a"},
 		{"INV-13 not twice when it is stored", []Certificate{entry("a"), entry("new", state(StatePending))}, []Credentials{scep},
-			func(s *Snapshot) { s.New, s.Through, s.NewRSA, s.Unverified = nameID("new"), DefaultConnection, true, true }, "", "a"},
+			func(s *Snapshot) {
+				s.New, s.Through, s.NewRSA, s.Unverified = nameID("new"), DefaultConnection, true, true
+			}, "", "a"},
 		{"a rejected one may be given up", []Certificate{entry("a"), entry("r", state(StateRejected))}, []Credentials{scep}, nil, "", "a"},
 		{"an unreadable one is none", []Certificate{entry("a"), entry("x", from(Factory), func(c *Certificate) { c.Damaged = true })},
 			[]Credentials{scep}, nil, "", "a"},

@@ -237,7 +237,7 @@ func TestUnknownKeys(t *testing.T) {
 		"lisen = 1":                         `file, line 1: there is no key "lisen"; Did you mean "listen"?`,
 		"listen = 'a'\n[[target]]\nnam = 1": `file, line 3: there is no key "target.nam"; Did you mean "name"?`,
 		"[by.x]\nnaem = 'b'":                `file, line 2: there is no key "by.x.naem"; Did you mean "name"?`,
-		"listen = 3":                        `file, line 1, column 10: `,
+		"listen = 3":                        `file, line 1, column 10: the key takes no integer; `,
 	} {
 		err := newleaf.AsError(decodeTOML("file", []byte(text), &v))
 		if got := err.Text + "; " + err.Hint; !strings.HasPrefix(got, want) {

@@ -44,7 +44,7 @@ After a failed try it is 1, also when the device tries again by itself.
 Settings that no flag names: a 2048 bit RSA key, signature verification, the
 connection "default", no purpose, a key that never leaves the device.`,
 		Example: `  newleaf cert issue --name Xyz4 --subject "C=JP,O=ABC,CN=Device001" --purpose tls --password-file secret
-  newleaf cert issue --name Xyz5 --subject CN=Device001 --san dns:printer.example --key p256 --wait 10m`,
+  newleaf cert issue --name Xyz5 --subject CN=Device001 --san dns:printer.example --key rsa-3072 --wait 10m`,
 		Args: arguments}
 	cmd.Flags().SortFlags = false
 	form := addFields(cmd, append([]field[newleaf.Request]{nameField()}, requestFields()...))

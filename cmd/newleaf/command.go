@@ -40,7 +40,7 @@ func onlyVerbs(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return usageError("there is no command %q in %s", args[0], cmd.CommandPath()).
-		WithHint("%s", suggestion(args[0], known))
+		WithHint("%s", newleaf.DidYouMean(args[0], known))
 }
 
 // arguments checks the number of arguments against the command's own Use line:
@@ -88,7 +88,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		if unknown.GetSpecifiedShortnames() != "" {
 			name = name[1:]
 		}
-		return usageError("there is no flag %s in %s", name, cmd.CommandPath()).WithHint("%s", suggestion(name, known))
+		return usageError("there is no flag %s in %s", name, cmd.CommandPath()).WithHint("%s", newleaf.DidYouMean(name, known))
 	case errors.As(err, &invalid):
 		usage := usageError("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
 		var cause *newleaf.Error

@@ -26,7 +26,7 @@ agent, names of certificates, anchors and connections.`,
 		case "fish":
 			return root.GenFishCompletion(a.stdout, true)
 		}
-		return usageError("there is no completion for %q", args[0]).WithHint("%s", suggestion(args[0], cmd.ValidArgs))
+		return usageError("there is no completion for %q", args[0]).WithHint("%s", newleaf.DidYouMean(args[0], cmd.ValidArgs))
 	}
 	return cmd
 }

@@ -63,7 +63,7 @@ func (a *app) demoOnce(ctx context.Context, dir string) error {
 
 // demoShow runs until it is stopped and shows what happens.
 func (a *app) demoShow(ctx context.Context, dir string) error {
-	const life = 90 * time.Second
+	const life = 2 * time.Minute
 	return a.inLab(ctx, dir, life, func(ctx context.Context, l *lab) error {
 		if err := l.begin(ctx); err != nil {
 			return err

@@ -37,7 +37,7 @@ type lab struct {
 func newLab(ctx context.Context, dir string, life time.Duration) (*lab, error) {
 	l := &lab{challenge: rand.Text(), ready: make(chan struct{})}
 	var err error
-	l.ca, err = ca.Open(ca.Options{Dir: filepath.Join(dir, "ca"), Challenge: l.challenge, Validity: life, Now: time.Now})
+	l.ca, err = ca.Open(ca.Options{Dir: filepath.Join(dir, "ca"), Challenge: l.challenge, Validity: life, Live: 100, Now: time.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (l *lab) begin(ctx context.Context) error {
 		return err
 	}
 	r := newleaf.DefaultReservation("UTC")
-	r.Method, r.Before, r.Jitter = newleaf.MethodBefore, 60*time.Second, 0
+	r.Method, r.Before, r.Jitter = newleaf.MethodBefore, 50*time.Second, 0
 	if _, err := l.device.SetReservation(ctx, r); err != nil {
 		return err
 	}

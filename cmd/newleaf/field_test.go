@@ -125,7 +125,7 @@ func TestNearest(t *testing.T) {
 	known := []string{"list", "show", "delete", "completion"}
 	got := map[string]string{}
 	for _, word := range []string{"lits", "LIST", "shwo", "del", "comp", "remove", "x", ""} {
-		got[word] = nearest(word, known)
+		got[word] = newleaf.Nearest(word, known)
 	}
 	want := map[string]string{"lits": "list", "LIST": "list", "shwo": "show", "del": "delete", "comp": "completion", "remove": "", "x": "", "": ""}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -75,7 +75,7 @@ func among(word string, known []string) error {
 		return nil
 	}
 	return newleaf.Errorf(newleaf.CodeInvalid, "%q is none of %s", word, strings.Join(known, ", ")).
-		WithHint("%s", suggestion(word, known))
+		WithHint("%s", newleaf.DidYouMean(word, known))
 }
 
 // numberOr is a number that the given word sets to zero.

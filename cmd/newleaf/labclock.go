@@ -74,7 +74,7 @@ func knownPoint(name string) error {
 	if slices.Contains(names, name) {
 		return nil
 	}
-	return newleaf.Errorf(newleaf.CodeInvalid, "a walk has no stop point %q", name).WithHint("%s", suggestion(name, names))
+	return newleaf.Errorf(newleaf.CodeInvalid, "a walk has no stop point %q", name).WithHint("%s", newleaf.DidYouMean(name, names))
 }
 
 func (l *labClock) now() time.Time {

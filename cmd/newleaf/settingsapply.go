@@ -102,17 +102,24 @@ func (a *app) applyFile(ctx context.Context, dev newleaf.Device, path string, dr
 			return err
 		}
 	}
+	return a.reportChanges(changes, dry)
+}
+
+func (a *app) reportChanges(changes []change, dry bool) error {
+	if len(changes) == 0 {
+		a.say("Nothing changes: the device has these settings.")
+		if a.json() {
+			return a.encode(changes, "  ")
+		}
+		return nil
+	}
 	if err := a.print(changes, func() *table { return changeTable(changes) }); err != nil {
 		return err
 	}
-	switch {
-	case len(changes) == 0:
-		a.say("Nothing changes: the device has these settings.")
-	case dry:
+	if dry {
 		return changePending
-	default:
-		a.say("Settings are reflected.")
 	}
+	a.say("Settings are reflected.")
 	return nil
 }
 

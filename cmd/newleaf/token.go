@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -35,7 +36,7 @@ Programs send it as "Authorization: Bearer SECRET".`,
 	roles := []string{string(newleaf.Administrator), string(newleaf.Viewer)}
 	cmd.Flags().Var(&choice{&role, roles}, "role", "what it allows: to change everything, or to look; needed")
 	cmd.Flags().IntVar(&t.Days, "days", 0, "how many `DAYS` it is valid; needed")
-	cmd.Flags().StringVar(&t.Name, "name", "", "`NAME` for lists and the journal")
+	cmd.Flags().StringVar(&t.Name, "name", "", "`NAME` for lists and the journal (default: the role)")
 	complete(cmd, "role", roles...)
 	complete(cmd, "days")
 	complete(cmd, "name")
@@ -46,7 +47,7 @@ Programs send it as "Authorization: Bearer SECRET".`,
 		if t.Days < 1 {
 			return usageError("--days: %d is less than 1", t.Days)
 		}
-		t.Role = newleaf.AccessRole(role)
+		t.Role, t.Name = newleaf.AccessRole(role), cmp.Or(t.Name, role)
 		token, secret, err := dev.CreateToken(ctx, t)
 		if err != nil {
 			return err

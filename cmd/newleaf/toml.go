@@ -27,12 +27,22 @@ func decodeTOML(file string, data []byte, v any) error {
 		path := first.Key()
 		row, _ := first.Position()
 		return newleaf.Errorf(newleaf.CodeUnknownKey, "%s, line %d: there is no key %q", file, row, strings.Join(path, ".")).
-			WithHint("%s", suggestion(path[len(path)-1], keysAt(reflect.TypeOf(v), path[:len(path)-1])))
+			WithHint("%s", newleaf.DidYouMean(path[len(path)-1], keysAt(reflect.TypeOf(v), path[:len(path)-1])))
 	case errors.As(err, &wrong):
 		row, column := wrong.Position()
-		return newleaf.Errorf(newleaf.CodeInvalid, "%s, line %d, column %d: %s", file, row, column, strings.TrimPrefix(wrong.Error(), "toml: "))
+		return newleaf.Errorf(newleaf.CodeInvalid, "%s, line %d, column %d: %s", file, row, column, plainMistake(wrong))
 	}
 	return newleaf.Errorf(newleaf.CodeInvalid, "%s cannot be read: %w", file, err)
+}
+
+// plainMistake is what the decoder found, without words of Go.
+func plainMistake(e *toml.DecodeError) string {
+	text := strings.TrimPrefix(e.Error(), "toml: ")
+	if rest, found := strings.CutPrefix(text, "cannot decode TOML "); found {
+		given, _, _ := strings.Cut(rest, " into ")
+		return "the key takes no " + given
+	}
+	return text
 }
 
 // keysAt are the keys that type t has under a path.

@@ -34,21 +34,26 @@ func (a *Agent) FetchAnchors(ctx context.Context, connection, thumbprint string)
 	if err != nil {
 		return nil, err
 	}
-	return a.register(ctx, connection, certs, source, thumbprint)
-}
-
-// register stores the certificates of one answer with their roles.
-func (a *Agent) register(ctx context.Context, connection string, certs []*x509.Certificate, source, thumbprint string) ([]newleaf.AnchorInfo, error) {
 	set, err := a.roles(connection, certs, source)
 	if err != nil {
 		return nil, err
 	}
-	want := plainThumbprint(thumbprint)
-	anchor := set[slices.IndexFunc(set, func(n newleaf.Anchor) bool { return n.Role == newleaf.RoleAnchor })]
+	want, anchor := plainThumbprint(thumbprint), anchorOf(set)
 	if want != "" && want != anchor.SHA1 && want != anchor.SHA256 {
 		return nil, newleaf.Errorf(newleaf.CodeThumbprint, "the thumbprint of the CA certificate is %s (SHA-256) or %s (SHA-1), not %s", anchor.SHA256, anchor.SHA1, want)
 	}
-	err = a.Store.Write(ctx, func(tx *store.Tx) error {
+	return a.register(ctx, set, want != "")
+}
+
+func anchorOf(set []newleaf.Anchor) newleaf.Anchor {
+	return set[slices.IndexFunc(set, func(n newleaf.Anchor) bool { return n.Role == newleaf.RoleAnchor })]
+}
+
+// register stores the certificates of one answer; what a person has confirmed
+// before stays confirmed.
+func (a *Agent) register(ctx context.Context, set []newleaf.Anchor, confirmed bool) ([]newleaf.AnchorInfo, error) {
+	anchor := anchorOf(set)
+	err := a.Store.Write(ctx, func(tx *store.Tx) error {
 		held, err := tx.Anchors()
 		if err != nil {
 			return err
@@ -58,24 +63,24 @@ func (a *Agent) register(ctx context.Context, connection string, certs []*x509.C
 			if i >= 0 {
 				n.Confirmed, n.Added = held[i].Confirmed, held[i].Added
 			}
-			n.Confirmed = n.Confirmed || want != ""
+			n.Confirmed = n.Confirmed || confirmed
 			if err := tx.PutAnchor(n); err != nil {
 				return err
 			}
 		}
-		if want != "" {
+		if confirmed {
 			if err := a.unstick(tx); err != nil {
 				return err
 			}
 		}
 		return a.note(tx, newleaf.Event{Kind: newleaf.EventAnchor, By: newleaf.ActorOf(ctx).Name,
-			Text: fmt.Sprintf("CA certificate %q was acquired for connection %q, SHA-256 %s", anchor.Subject, connection, anchor.SHA256)})
+			Text: fmt.Sprintf("CA certificate %q was acquired for connection %q, SHA-256 %s", anchor.Subject, anchor.Connection, anchor.SHA256)})
 	})
 	if err != nil {
 		return nil, err
 	}
 	a.Wake()
-	return a.anchorsOf(ctx, connection)
+	return a.anchorsOf(ctx, anchor.Connection)
 }
 
 // roles tells anchor, further CA certificates and RA certificates of one answer
@@ -168,7 +173,8 @@ func (a *Agent) anchorsOf(ctx context.Context, connection string) ([]newleaf.Anc
 	return slices.DeleteFunc(all, func(i newleaf.AnchorInfo) bool { return i.Connection != connection }), err
 }
 
-// AddAnchor registers CA certificates that a person brings, which confirms them.
+// AddAnchor registers CA certificates that a person brings, which confirms them
+// and no others.
 func (a *Agent) AddAnchor(ctx context.Context, connection string, text []byte) ([]newleaf.AnchorInfo, error) {
 	var certs []*x509.Certificate
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
@@ -181,10 +187,11 @@ func (a *Agent) AddAnchor(ctx context.Context, connection string, text []byte) (
 	if len(certs) == 0 {
 		return nil, newleaf.Errorf(newleaf.CodeInvalid, "the file holds no certificate in PEM form")
 	}
-	if _, err := a.register(ctx, connection, certs, "added by hand", ""); err != nil {
+	set, err := a.roles(connection, certs, "added by hand")
+	if err != nil {
 		return nil, err
 	}
-	return a.ConfirmAnchors(ctx, connection)
+	return a.register(ctx, set, true)
 }
 
 // RemoveAnchor takes a certificate out of the trusted ones, for all connections.

@@ -110,19 +110,19 @@ func (a *Agent) PlanReservation(ctx context.Context, q newleaf.ForecastQuery) (o
 		if err != nil {
 			return err
 		}
+		from := q.From
+		if from.IsZero() {
+			from = a.Now()
+		}
 		if q.Unsaved != nil {
-			res = q.Unsaved.SavedOver(res, a.Now().UTC())
-			if err := res.Validate(a.Now()); err != nil {
+			res = q.Unsaved.SavedOver(res, from.UTC())
+			if err := res.Validate(from); err != nil {
 				return err
 			}
 		}
 		s, err := a.snapshot(tx)
 		if err != nil {
 			return err
-		}
-		from := q.From
-		if from.IsZero() {
-			from = s.Now
 		}
 		hs := held(s)
 		if !q.AfterSuccess.IsZero() {

@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ type Options struct {
 	Approve   bool          // a person decides on every request
 	Weak      []string      // weak algorithms a protocol server may read and write: 3des, des, sha1
 	Mischief  []string      // NAME[:OPERATION][*COUNT], see Faults
+	Live      int           // certificates a subject may hold when it renews by signature; default 2
 	Next      bool          // announce the certificate that follows the issuer
 	CRL       string        // URL of the revocation list, put into certificates; "" for none
 	Now       func() time.Time
@@ -83,7 +85,7 @@ func Open(o Options) (*CA, error) {
 	return &CA{
 		now: o.Now, db: store, identity: id,
 		profile: profile{Validity: o.Validity, Until: id.Issuer.NotAfter, CRL: o.CRL},
-		policy:  Policy{Challenge: o.Challenge, OneTime: o.OTP || o.Challenge == "", Approve: o.Approve, Live: liveLimit},
+		policy:  Policy{Challenge: o.Challenge, OneTime: o.OTP || o.Challenge == "", Approve: o.Approve, Live: cmp.Or(o.Live, liveLimit)},
 		script:  script{words: words},
 	}, nil
 }

@@ -91,7 +91,7 @@ func parseMischief(words []string) ([]armed, error) {
 		i := slices.IndexFunc(faults, func(f Fault) bool { return f.Name == name })
 		if i < 0 {
 			return nil, newleaf.Errorf(newleaf.CodeInvalid, "there is no mischief %q", name).
-				WithHint("Did you mean %q? Write NAME[:OPERATION][*COUNT], as in refuse*2 or reset:PKIOperation.", nearest(name))
+				WithHint("%s Write NAME[:OPERATION][*COUNT], as in refuse*2 or reset:PKIOperation.", newleaf.DidYouMean(name, faultNames()))
 		}
 		if a.Fault = faults[i]; operation != "" {
 			a.Operation = operation
@@ -154,28 +154,10 @@ func (s *script) take(certificate bool, operations ...string) enroll.Mischief {
 	return m
 }
 
-// nearest is the known name with the fewest letters to change.
-func nearest(name string) string {
-	return slices.MinFunc(faults, func(a, b Fault) int { return distance(name, a.Name) - distance(name, b.Name) }).Name
-}
-
-// distance is the Levenshtein distance of two short words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+func faultNames() []string {
+	var names []string
+	for _, f := range faults {
+		names = append(names, f.Name)
 	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := corner
-			if a[i] != b[j] {
-				change++
-			}
-			corner = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return names
 }

@@ -39,40 +39,8 @@ func (tx *Tx) Certificate(ref string) (newleaf.Certificate, error) {
 		return newleaf.Certificate{}, err
 	}
 	e := missing("certificate", ref)
-	if len(names) > 0 {
-		e = e.WithHint("Did you mean %q?", nearest(ref, names))
+	if near := newleaf.Nearest(ref, names); near != "" {
+		e = e.WithHint("Did you mean %q?", near)
 	}
 	return newleaf.Certificate{}, e
-}
-
-// nearest is the first of those names that differ least from ref.
-func nearest(ref string, names []string) string {
-	best, least := "", -1
-	for _, name := range names {
-		if d := distance([]rune(strings.ToLower(ref)), []rune(strings.ToLower(name))); least < 0 || d < least {
-			best, least = name, d
-		}
-	}
-	return best
-}
-
-// distance is how many characters have to be put in, left out or replaced
-// (Levenshtein).
-func distance(a, b []rune) int {
-	line := make([]int, len(b)+1)
-	for j := range line {
-		line[j] = j
-	}
-	for i, x := range a {
-		corner := line[0]
-		line[0] = i + 1
-		for j, y := range b {
-			cost := corner
-			if x != y {
-				cost = 1 + min(corner, line[j], line[j+1])
-			}
-			corner, line[j+1] = line[j+1], cost
-		}
-	}
-	return line[len(b)]
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -31,7 +32,11 @@ func ListenSocket(path string) (net.Listener, error) {
 	}
 	// Whoever connects before the mode is set is judged by who it is all the same.
 	if gid, ok := groupID(); ok {
-		_ = os.Chown(path, -1, gid) // an agent that is no member cannot; then there are no viewers
+		// An agent that is no member cannot; then there are no viewers. They may
+		// pass through the folder, not look into it.
+		if dir := filepath.Dir(path); os.Chown(path, -1, gid) == nil && os.Chown(dir, -1, gid) == nil {
+			_ = os.Chmod(dir, 0o710)
+		}
 	}
 	if err := os.Chmod(path, 0o660); err != nil {
 		_ = ln.Close()
