@@ -12,7 +12,7 @@ func Nearest(word string, known []string) string {
 		low := strings.ToLower(k)
 		n := edits([]rune(word), []rune(low))
 		if len(word) > 1 && strings.HasPrefix(low, word) {
-			n = 1
+			n = min(n, 1)
 		}
 		if n <= max(1, len(low)/2) && (fewest < 0 || n < fewest) {
 			best, fewest = k, n

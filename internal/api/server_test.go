@@ -160,7 +160,7 @@ func TestRefusedRequests(t *testing.T) {
 		{"nested unknown key", "POST", "/deletion/plan", `{"unsaved":{"setle":"1d"}}`, 422, "unknown-key", `Did you mean "settle"?`},
 		{"nothing near", "POST", "/certificates/x/pin", `{"xyzzy":true}`, 422, "unknown-key", "Known are pinned"},
 		{"unknown query", "DELETE", "/certificates/x?forse=true", "", 422, "unknown-key", `Did you mean "force"?`},
-		{"query of no route", "GET", "/status?x=1", "", 422, "unknown-key", "None is taken"},
+		{"query of no route", "GET", "/status?x=1", "", 422, "unknown-key", "There is none here"},
 		{"query twice", "DELETE", "/certificates/x?force=true&force=false", "", 422, "invalid", "force"},
 		{"no boolean", "DELETE", "/certificates/x?force=perhaps", "", 422, "invalid", "force"},
 		{"no number", "GET", "/events?since=x", "", 422, "invalid", "since"},

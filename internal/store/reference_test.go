@@ -36,16 +36,16 @@ func TestReference(t *testing.T) {
 		{"eight digits", id[:8], "Xyz3", "", ""},
 		{"eight digits in capitals", strings.ToUpper(id[:8]), "Xyz3", "", ""},
 		{"sixty-three digits", id[:63], "Xyz3", "", ""},
-		{"seven digits", id[:7], "", newleaf.CodeNotFound, "Did you mean"},
+		{"seven digits", id[:7], "", newleaf.CodeNotFound, "newleaf cert list"},
 		{"ID before name", string(held[0].ID), "Xyz1", "", ""},
 		{"name before digits", held[1].ID.Short(), held[1].ID.Short(), "", ""},
 		{"digits of several", "01234567", "", newleaf.CodeInvalid, "more digits"},
 		{"digits of one of them", "0123456789abcde", "twin 1", "", ""},
-		{"digits of none", "fffffffffffffff0", "", newleaf.CodeNotFound, "Did you mean"},
-		{"wildcard", "*", "", newleaf.CodeNotFound, "Did you mean"},
+		{"digits of none", "fffffffffffffff0", "", newleaf.CodeNotFound, "newleaf cert list"},
+		{"wildcard", "*", "", newleaf.CodeNotFound, "newleaf cert list"},
 		{"misspelled", "wep of teh portal", "", newleaf.CodeNotFound, `Did you mean "web of the portal"?`},
 		{"other case", "XYZ2", "", newleaf.CodeNotFound, `Did you mean "Xyz2"?`},
-		{"nothing", "", "", newleaf.CodeNotFound, "Did you mean"},
+		{"nothing", "", "", newleaf.CodeNotFound, "newleaf cert list"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
