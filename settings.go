@@ -16,6 +16,7 @@ type Settings struct {
 	JournalEvents int              `json:"journalEvents"`
 	JournalBytes  int64            `json:"journalBytes"`
 	AutoRestart   bool             `json:"autoRestart"`    // restart by itself when a purpose needs it (RST-04)
+	RestartWindow string           `json:"restartWindow"`  // only then, "02:00-05:00" in Zone; "" is any time (AMB-20)
 	DeleteOnAdd   bool             `json:"deleteOnImport"` // import and generation start automatic deletion too (AMB-35)
 }
 
@@ -38,6 +39,9 @@ func (s Settings) Validate(held int, kinds Kinds) error {
 	}
 	if _, err := time.LoadLocation(s.Zone); err != nil || s.Zone == "" || s.Zone == "Local" {
 		return Errorf(CodeInvalid, "there is no time zone %q", s.Zone).WithHint("Use an IANA name such as Europe/Berlin or UTC.")
+	}
+	if _, _, ok := parseWindow(s.RestartWindow); !ok && s.RestartWindow != "" {
+		return Errorf(CodeInvalid, "the restart window %q is not of the form 02:00-05:00", s.RestartWindow)
 	}
 	for p, n := range s.Needs {
 		if _, ok := kinds.Find(p); !ok || p != p.Kind() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,16 @@ func parseYesNo(s string) (bool, error) {
 
 func text[V ~string](value string) kind[V] {
 	return kind[V]{value, nil, func(s string) (V, error) { return V(s), nil }, func(v V) any { return string(v) }}
+}
+
+// textOr takes a word for the empty text.
+func textOr(value, empty string) kind[string] {
+	return kind[string]{value + "|" + empty, []string{empty}, func(s string) (string, error) {
+		if s == empty {
+			return "", nil
+		}
+		return s, nil
+	}, func(s string) any { return cmp.Or(s, empty) }}
 }
 
 func oneOf[V ~string](value string, words ...V) kind[V] {

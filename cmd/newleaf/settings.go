@@ -23,6 +23,7 @@ func settingsFields() []field[newleaf.Settings] {
 		of("journal-events", number(), "how many events the journal keeps", func(s *S) *int { return &s.JournalEvents }),
 		of("journal-bytes", sizeOr(""), "how much space the journal takes", func(s *S) *int64 { return &s.JournalBytes }),
 		of("auto-restart", yesNo(), "restart by itself when a purpose needs it", func(s *S) *bool { return &s.AutoRestart }),
+		of("restart-window", textOr("HH:MM-HH:MM", "any"), "when it may do so, as 02:00-05:00 in the device's zone", func(s *S) *string { return &s.RestartWindow }),
 		of("delete-on-import", yesNo(), "import and generation start automatic deletion too", func(s *S) *bool { return &s.DeleteOnAdd }),
 	}
 }

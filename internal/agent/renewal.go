@@ -176,25 +176,26 @@ func (a *Agent) bind(ctx context.Context, r *newleaf.Renewal) error {
 }
 
 // 5. restart waits until every purpose has read the new certificate. An update
-// restarts by itself, once; a first issuance leaves that to the person (Fig. 13B).
+// restarts by itself, once and in its window (AMB-20); a first issuance leaves
+// that to the person (Fig. 13B).
 func (a *Agent) restart(ctx context.Context, r *newleaf.Renewal) error {
 	var waiting []newleaf.Purpose
-	auto := false
+	var at time.Time
 	err := a.Store.Write(ctx, func(tx *store.Tx) (err error) {
-		waiting, auto, err = a.restartNeed(tx, r)
+		waiting, at, err = a.restartNeed(tx, r)
 		if err != nil {
 			return err
 		}
 		if len(waiting) == 0 {
 			return a.advance(tx, r, newleaf.StepProve, "no restart is needed any more")
 		}
-		return a.suspend(tx, r, time.Time{}, "%s reads its certificate at the start: a restart is needed", a.labels(waiting))
+		return a.suspend(tx, r, at, "%s reads its certificate at the start: a restart is needed", a.labels(waiting))
 	})
 	if err != nil || len(waiting) == 0 {
 		return err
 	}
 	a.Stop("restart.wanted")
-	if auto {
+	if !at.IsZero() && !a.Now().Before(at) {
 		if err := a.restartOnce(ctx, r); err != nil {
 			return err
 		}

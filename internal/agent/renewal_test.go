@@ -188,6 +188,29 @@ func TestProof(t *testing.T) {
 	})
 }
 
+func TestRestartWindow(t *testing.T) {
+	d := newDevice(t, ca.Options{}, nil)
+	set := newleaf.DefaultSettings()
+	set.RestartWindow = "02:00-05:00"
+	_, err := d.SetSettings(context.Background(), set)
+	must(t, err)
+	d.issue("Port", newleaf.Dot1X)
+	d.reboot()
+	d.tick()
+	_, _, err = d.Update(context.Background(), []string{"Port"}, false)
+	must(t, err)
+	d.tick()
+	d.after(13 * time.Hour) // 01:00
+	if d.restarts != 0 {
+		t.Fatal("AMB-20 the device restarted outside its window")
+	}
+	d.after(time.Hour)
+	d.after(time.Hour)
+	if d.restarts != 1 {
+		t.Fatalf("AMB-20 %d restarts inside the window, want 1", d.restarts)
+	}
+}
+
 func TestSettle(t *testing.T) {
 	settled := func(t *testing.T) *device {
 		d := newDevice(t, ca.Options{}, fx17A)

@@ -139,23 +139,30 @@ func (a *Agent) markLoaded(tx *store.Tx, id newleaf.ID, purposes []newleaf.Purpo
 }
 
 // restartNeed lists the purposes of r that have not read the new certificate, and
-// whether the device may restart by itself for them.
-func (a *Agent) restartNeed(tx *store.Tx, r *newleaf.Renewal) (waiting []newleaf.Purpose, auto bool, err error) {
+// when the device may restart by itself for them; zero leaves it to a person.
+func (a *Agent) restartNeed(tx *store.Tx, r *newleaf.Renewal) (waiting []newleaf.Purpose, at time.Time, err error) {
 	bindings, err := tx.Bindings()
 	if err != nil {
-		return nil, false, err
+		return nil, at, err
 	}
 	for _, p := range r.Request.Purposes {
 		need, err := a.needIn(tx, p)
 		if err != nil {
-			return nil, false, err
+			return nil, at, err
 		}
 		if need == newleaf.NeedRestart && bindings.Of(p).Loaded != r.Certificate {
 			waiting = append(waiting, p)
 		}
 	}
 	s, err := settings(tx)
-	return waiting, s.AutoRestart && r.Replaces != "" && !r.Restarted, err
+	if err != nil || !s.AutoRestart || r.Replaces == "" || r.Restarted {
+		return waiting, at, err
+	}
+	old, err := tx.Certificate(string(r.Replaces))
+	if newleaf.CodeOf(err) == newleaf.CodeNotFound {
+		err = nil // deleted by hand meanwhile: nothing presses
+	}
+	return waiting, newleaf.RestartAt(s.RestartWindow, s.Zone, a.Now(), old.NotAfter, old.Lifetime()), err
 }
 
 // restartOnce restarts the device for r and remembers it first, so that a device
