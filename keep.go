@@ -61,3 +61,33 @@ func keep(vs []Verdict, id ID, why Reason) {
 		}
 	}
 }
+
+// Outlook says whether the next update of a certificate will go by itself
+// (contract, "Renewal ladder").
+type Outlook string
+
+const (
+	OutlookProven   Outlook = "proven"   // it came by an update through the same connection
+	OutlookUnproven Outlook = "unproven" // nothing speaks against it, it was not tried yet
+	OutlookPerson   Outlook = "person"   // no request to repeat, or nothing to authenticate it with
+)
+
+// Outlook judges c in the store as it is.
+func (s Snapshot) Outlook(c *Certificate) Outlook {
+	if c.Request == nil {
+		return OutlookPerson
+	}
+	for _, conn := range s.Connections {
+		if conn.Connection != c.Request.Connection {
+			continue
+		}
+		switch {
+		case !conn.Secret && !(c.Connection == conn.Connection && conn.enrolls(c, s)):
+			return OutlookPerson
+		case c.Predecessor != "" && c.Connection == conn.Connection:
+			return OutlookProven
+		}
+		return OutlookUnproven
+	}
+	return OutlookPerson
+}

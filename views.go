@@ -48,6 +48,7 @@ type Detail struct {
 	Updated     time.Time `json:"updated,omitzero"`
 	Exportable  bool      `json:"exportable"`
 	Request     *Request  `json:"request"`
+	Renewal     Outlook   `json:"renewal"`
 	Forecast    Verdict   `json:"forecast"` // what the next update would do to it
 }
 
@@ -210,7 +211,7 @@ type PurposeStatus struct {
 	Next        time.Time `json:"next,omitzero"` // next update
 	Cause       Cause     `json:"cause"`
 	Alarm       Alarm     `json:"alarm"`
-	Renewable   bool      `json:"renewable"`
+	Renewal     Outlook   `json:"renewal"`
 }
 
 // Announcement tells of a coming update that will find no room (DLS-26).

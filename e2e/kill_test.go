@@ -146,7 +146,7 @@ func (p *play) storedBy(point string) string {
 	}
 	stored := map[string]string{
 		"room.judged": "room", "request.staged": "request", "keep.done": "keep", "bind.done": "bind",
-		"restart.wanted": "restart", "restart.done": "restart", "prove.done": "prove", "delete.done": "delete",
+		"restart.wanted": "restart", "restart.done": "restart", "prove.back": "prove", "prove.done": "prove", "delete.done": "delete",
 	}
 	last := ""
 	for _, at := range agent.Points() {

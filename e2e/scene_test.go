@@ -182,6 +182,7 @@ func (p *play) ending(r renewal) ending {
 	for _, x := range r.Deleted {
 		e.Deleted = append(e.Deleted, x.Name+" "+x.Rule)
 	}
+	slices.Sort(e.Deleted)
 	return e
 }
 

@@ -95,7 +95,19 @@ func certDetails(d newleaf.Detail) *table {
 	t.row("Replaced", d.Predecessor.Short())
 	t.row("Connection", d.Connection)
 	t.row("Private key may be exported", yes(d.Exportable))
+	t.row("Its own update", outlookText(d.Renewal))
 	t.row("At the next update", verdictText(d.Forecast))
 	t.row("ID", string(d.ID))
 	return t
+}
+
+// outlookText says whether the certificate's update will go by itself.
+func outlookText(o newleaf.Outlook) string {
+	switch o {
+	case newleaf.OutlookProven:
+		return "goes by itself, as it did before"
+	case newleaf.OutlookUnproven:
+		return "should go by itself, not tried yet"
+	}
+	return "needs a person"
 }

@@ -93,7 +93,7 @@ func (a *app) statusDetails(s newleaf.Status) error {
 }
 
 func nextUpdate(p newleaf.PurposeStatus, zone *time.Location) string {
-	if p.Next.IsZero() && p.Certificate != "" && !p.Renewable {
+	if p.Next.IsZero() && p.Certificate != "" && p.Renewal == newleaf.OutlookPerson {
 		return "by hand only"
 	}
 	return when(p.Next, zone)

@@ -44,7 +44,7 @@ func (a *Agent) Certificate(ctx context.Context, ref string) (d newleaf.Detail, 
 		}
 		d = newleaf.Detail{Listed: newleaf.ListedFrom(&c, s.Bindings, s.Now), SAN: c.SAN, EKU: c.EKU, Chain: []string{},
 			PEM: pemOf(append([][]byte{c.DER}, c.Chain...)...), Used: s.Bindings.Used(c.ID), Connection: c.Connection,
-			Predecessor: c.Predecessor, Updated: c.Updated, Exportable: c.Exportable, Request: c.Request}
+			Predecessor: c.Predecessor, Updated: c.Updated, Exportable: c.Exportable, Request: c.Request, Renewal: s.Outlook(&c)}
 		for _, der := range c.Chain {
 			if p, err := newleaf.Parse(der); err == nil {
 				d.Chain = append(d.Chain, p.Subject)

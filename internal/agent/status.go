@@ -89,7 +89,7 @@ func (a *Agent) purposes(tx *store.Tx, s newleaf.Snapshot, st *newleaf.Status) e
 			return err
 		}
 		if c := find(s.Certificates, b.Holder()); c != nil {
-			row.Name, row.NotAfter, row.Renewable = c.Name, c.NotAfter, c.Request != nil
+			row.Name, row.NotAfter, row.Renewal = c.Name, c.NotAfter, s.Outlook(c)
 			if level, ok := alarms[c.ID]; ok {
 				row.Alarm = level
 			}
