@@ -104,7 +104,7 @@ func (f *fakeDevice) Status(context.Context) (newleaf.Status, error) {
 		if c == nil {
 			continue
 		}
-		s.Purposes = append(s.Purposes, newleaf.PurposeStatus{Purpose: b.Purpose, Certificate: c.ID, Name: c.Name, NotAfter: c.NotAfter, Need: newleaf.NeedLive, Alarm: newleaf.AlarmNone})
+		s.Purposes = append(s.Purposes, newleaf.PurposeStatus{Renewal: newleaf.OutlookPerson, Purpose: b.Purpose, Certificate: c.ID, Name: c.Name, NotAfter: c.NotAfter, Need: newleaf.NeedLive, Alarm: newleaf.AlarmNone})
 		s.NeedsUpdate = s.NeedsUpdate || c.Expired(fakeNow)
 	}
 	return s, nil
