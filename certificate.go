@@ -155,27 +155,10 @@ func sanStrings(c *x509.Certificate) []string {
 	return out
 }
 
-var ekuOIDs = map[x509.ExtKeyUsage]string{
-	x509.ExtKeyUsageAny:                            EKUAny,
-	x509.ExtKeyUsageServerAuth:                     EKUServerAuth,
-	x509.ExtKeyUsageClientAuth:                     EKUClientAuth,
-	x509.ExtKeyUsageCodeSigning:                    "1.3.6.1.5.5.7.3.3",
-	x509.ExtKeyUsageEmailProtection:                "1.3.6.1.5.5.7.3.4",
-	x509.ExtKeyUsageIPSECEndSystem:                 "1.3.6.1.5.5.7.3.5",
-	x509.ExtKeyUsageIPSECTunnel:                    "1.3.6.1.5.5.7.3.6",
-	x509.ExtKeyUsageIPSECUser:                      "1.3.6.1.5.5.7.3.7",
-	x509.ExtKeyUsageTimeStamping:                   "1.3.6.1.5.5.7.3.8",
-	x509.ExtKeyUsageOCSPSigning:                    "1.3.6.1.5.5.7.3.9",
-	x509.ExtKeyUsageMicrosoftServerGatedCrypto:     "1.3.6.1.4.1.311.10.3.3",
-	x509.ExtKeyUsageNetscapeServerGatedCrypto:      "2.16.840.1.113730.4.1",
-	x509.ExtKeyUsageMicrosoftCommercialCodeSigning: "1.3.6.1.4.1.311.2.1.22",
-	x509.ExtKeyUsageMicrosoftKernelCodeSigning:     "1.3.6.1.4.1.311.61.1.1",
-}
-
 func ekuStrings(c *x509.Certificate) []string {
 	out := []string{}
 	for _, u := range c.ExtKeyUsage {
-		out = append(out, ekuOIDs[u])
+		out = append(out, u.OID().String())
 	}
 	for _, oid := range c.UnknownExtKeyUsage {
 		out = append(out, oid.String())

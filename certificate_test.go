@@ -143,6 +143,7 @@ func TestAMB06(t *testing.T) {
 	root := mustParse(t, issued(t, x509.Certificate{IsCA: true, BasicConstraintsValid: true}, "CN=root", key, nil))
 	leaf := mustParse(t, issued(t, x509.Certificate{}, "CN=x", key, ca))
 	namesake := mustParse(t, issued(t, x509.Certificate{}, "CN=CA01,C=JP", key, ca)) // subject = issuer, another key
+	renamed := mustParse(t, issued(t, x509.Certificate{}, "CN=x", key, key))         // its own key under another's name
 	for _, c := range []struct {
 		name   string
 		parsed Parsed
@@ -156,6 +157,7 @@ func TestAMB06(t *testing.T) {
 		{"an unreadable record", self, Unknown, false},
 		{"a CA's own, made here", root, Generated, true},
 		{"an issued one", leaf, Factory, false},
+		{"of an issuer with the same key", renamed, Generated, false},
 		{"of an issuer of the same name", namesake, Generated, false},
 	} {
 		t.Run("AMB-06 "+c.name, func(t *testing.T) {

@@ -79,6 +79,21 @@ func TestDLSTruthTable(t *testing.T) {
 }
 
 func TestDLSRules(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		rules []Rule
+		gone  string
+	}{
+		{"DLS-05 each is judged by itself", AllRules(), "A D E F G H I"},
+		{"DLS-08 replaced alone", []Rule{RuleReplaced}, "A"},
+		{"DLS-12 no purpose alone", []Rule{RuleNoPurpose}, "D E F G H I"},
+		{"DLS-14 self alone", []Rule{RuleSelf}, "E I"},
+		{"DLS-16 factory alone", []Rule{RuleFactory}, "F I"},
+		{"DLS-18 expired alone", []Rule{RuleExpired}, "G I"},
+		{"DLS-19 one of two is enough", []Rule{RuleExpired, RuleFactory}, "F G I"},
+	} {
+		t.Run(c.name, func(t *testing.T) { mustGo(t, yes(c.rules...).Plan(fxZoo()), c.gone) })
+	}
 	t.Run("DLS-08 replaced goes, others stay", func(t *testing.T) {
 		vs := yes(RuleReplaced).Plan(fx17A())
 		mustGo(t, vs, "Xyz1")
@@ -196,94 +211,6 @@ func TestDLSRules(t *testing.T) {
 	})
 }
 
-// TestDLSThreshold counts before the acquisition, inclusively.
-func TestDLSThreshold(t *testing.T) {
-	for _, c := range []struct {
-		name      string
-		threshold int
-		change    func(*Snapshot)
-		gone      string
-	}{
-		{"DLS-20 number = N-1", 10, nil, ""},
-		{"DLS-20 number = N", 9, nil, "D E F G H I"},
-		{"DLS-20 number = N+1", 8, nil, "D E F G H I"},
-		{"DLS-21 the new one does not count", 10, func(s *Snapshot) {
-			s.Certificates = append(s.Certificates, entry("new"))
-			s.New = nameID("new")
-		}, ""},
-		{"DLS-21 what this run deleted still counts", 10, func(s *Snapshot) { s.Gone = 1 }, "D E F G H I"},
-		{"DLS-22 a pending one does not count", 10, func(s *Snapshot) {
-			s.Certificates = append(s.Certificates, entry("p", state(StatePending)), entry("r", state(StateRejected)))
-		}, ""},
-		{"DLS-22 an unreadable one does", 10, func(s *Snapshot) { s.Certificates = append(s.Certificates, entry("x", damaged)) }, "D E F G H I"},
-		{"DLS-24 N = capacity", 9, func(s *Snapshot) { s.Capacity = 9 }, "D E F G H I"},
-		{"DLS-39 still at the limit: nothing else goes", 3, nil, "D E F G H I"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := fxZoo()
-			if c.change != nil {
-				c.change(&s)
-			}
-			p := yes(RuleNoPurpose)
-			p.Threshold = c.threshold
-			vs := p.Plan(s)
-			mustGo(t, vs, c.gone)
-			if c.gone == "" {
-				mustStay(t, vs, "D", KeepBelow)
-			}
-		})
-	}
-	t.Run("DLS-25 the limit without a rule", func(t *testing.T) {
-		p := yes()
-		p.Threshold = 1
-		mustGo(t, p.Plan(fxZoo()), "")
-	})
-	t.Run("DEL-04 NO ignores the threshold", func(t *testing.T) {
-		p := yes(RuleNoPurpose)
-		p.Auto, p.Threshold = false, 10
-		mustStay(t, p.Plan(fxZoo()), "D", KeepOff)
-	})
-}
-
-// TestDLSFree: the zoo takes 9000 bytes.
-func TestDLSFree(t *testing.T) {
-	for _, c := range []struct {
-		name      string
-		free      int64
-		quota     int64
-		threshold int
-		change    func(*Snapshot)
-		gone      string
-	}{
-		{"DLS-28 a byte more is left", 999, 10000, 0, nil, ""},
-		{"DLS-27 as much is left", 1000, 10000, 0, nil, "G I"},
-		{"DLS-28 a byte less is left", 1001, 10000, 0, nil, "G I"},
-		{"DLS-27 more is taken than there is", 1, 8000, 0, nil, "G I"},
-		{"DLS-27 no quota, no shortage", 1000, 0, 0, nil, ""},
-		{"DLS-28 the new one's bytes do not count", 999, 10000, 0, func(s *Snapshot) { s.NewSize = 5000 }, ""},
-		{"DLS-28 nor when it is there", 999, 10000, 0, func(s *Snapshot) {
-			s.Certificates = append(s.Certificates, entry("new"))
-			s.New = nameID("new")
-		}, ""},
-		{"DLS-28 what this run deleted still counts", 999, 10000, 0, func(s *Snapshot) { s.GoneBytes = 1 }, "G I"},
-		{"DLS-29 the number alone", 999, 10000, 9, nil, "G I"},
-		{"DLS-29 the space alone", 1000, 10000, 10, nil, "G I"},
-		{"DLS-29 both", 1000, 10000, 9, nil, "G I"},
-		{"DLS-29 neither", 999, 10000, 10, nil, ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := fxZoo()
-			s.Quota = c.quota
-			if c.change != nil {
-				c.change(&s)
-			}
-			p := yes(RuleExpired)
-			p.Free, p.Threshold = c.free, c.threshold
-			mustGo(t, p.Plan(s), c.gone)
-		})
-	}
-}
-
 func TestAMB05Imported(t *testing.T) {
 	bought := stock(nil, entry("bought", from(Imported), expired), entry("made", from(Generated), selfSigned), entry("issued"))
 	for _, c := range []struct {
@@ -335,6 +262,7 @@ func TestDLSExpired(t *testing.T) {
 		{"DLS-36 and ends", tenth.Add(week + 1), tenth, &week, "X"},
 		{"DLS-36 no life at all", noon.Add(1), noon, nil, "X"},
 		{"DLS-36 it ends before it begins", noon, noon.Add(-hour), nil, "X"},
+		{"DLS-36 the margin of that is none", noon.Add(-hour), noon.Add(-hour), nil, ""},
 		{"TIM-45 for ever", noon.AddDate(500, 0, 0), utc("9999-12-31T23:59:59Z"), nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -545,18 +473,5 @@ func TestDeletionPolicyWarnings(t *testing.T) {
 				t.Errorf("warnings %q, want %d", got, c.want)
 			}
 		})
-	}
-}
-
-// checkInvalid fails unless err is nil for "", or CodeInvalid and says the words.
-func checkInvalid(t testing.TB, err error, says string) {
-	t.Helper()
-	switch {
-	case says == "" && err != nil:
-		t.Errorf("refused: %v", err)
-	case says != "" && err == nil:
-		t.Errorf("accepted, it should have said %q", says)
-	case says != "" && (CodeOf(err) != CodeInvalid || !strings.Contains(err.Error(), says)):
-		t.Errorf("%s: %v, want invalid and %q", CodeOf(err), err, says)
 	}
 }

@@ -156,3 +156,16 @@ func mustStay(t testing.TB, vs []Verdict, name string, why Reason) {
 		t.Errorf("%s: delete %v, reason %q, want %q", name, v.Delete, v.Reason, why)
 	}
 }
+
+// checkInvalid fails unless err is nil for "", or CodeInvalid and says the words.
+func checkInvalid(t testing.TB, err error, says string) {
+	t.Helper()
+	switch {
+	case says == "" && err != nil:
+		t.Errorf("refused: %v", err)
+	case says != "" && err == nil:
+		t.Errorf("accepted, it should have said %q", says)
+	case says != "" && (CodeOf(err) != CodeInvalid || !strings.Contains(err.Error(), says)):
+		t.Errorf("%s: %v, want invalid and %q", CodeOf(err), err, says)
+	}
+}

@@ -82,7 +82,7 @@ func (s Snapshot) Outlook(c *Certificate) Outlook {
 			continue
 		}
 		switch {
-		case !conn.Secret && !(c.Connection == conn.Connection && conn.enrolls(c, s)):
+		case !conn.Secret && !conn.enrolls(c, s):
 			return OutlookPerson
 		case c.Predecessor != "" && c.Connection == conn.Connection:
 			return OutlookProven

@@ -25,6 +25,7 @@ func TestINV14(t *testing.T) {
 		{"INV-14 an imported one is none", []Certificate{entry("i", from(Imported))}, []Credentials{scep}, nil, "i", ""},
 		{"INV-14 a generated one is none", []Certificate{entry("g", from(Generated))}, []Credentials{scep}, nil, "g", ""},
 		{"INV-14 a factory self-certificate is none", []Certificate{entry("f", from(Factory), selfSigned)}, []Credentials{scep}, nil, "f", ""},
+		{"INV-14 an issued one, whatever its signature", []Certificate{entry("e", selfSigned)}, []Credentials{scep}, nil, "", "e"},
 		{"INV-14 an expired one is none", []Certificate{entry("f", from(Factory), expired)}, []Credentials{scep}, nil, "f", ""},
 		{"INV-14 it may not be expired: the clock is in doubt", []Certificate{entry("f", from(Factory), expired)}, []Credentials{scep},
 			func(s *Snapshot) { s.ClockTrusted = false }, "", "f"},

@@ -52,6 +52,94 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
+// TestDLSThreshold counts before the acquisition, inclusively.
+func TestDLSThreshold(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		threshold int
+		change    func(*Snapshot)
+		gone      string
+	}{
+		{"DLS-20 number = N-1", 10, nil, ""},
+		{"DLS-20 number = N", 9, nil, "D E F G H I"},
+		{"DLS-20 number = N+1", 8, nil, "D E F G H I"},
+		{"DLS-21 the new one does not count", 10, func(s *Snapshot) {
+			s.Certificates = append(s.Certificates, entry("new"))
+			s.New = nameID("new")
+		}, ""},
+		{"DLS-21 what this run deleted still counts", 10, func(s *Snapshot) { s.Gone = 1 }, "D E F G H I"},
+		{"DLS-22 a pending one does not count", 10, func(s *Snapshot) {
+			s.Certificates = append(s.Certificates, entry("p", state(StatePending)), entry("r", state(StateRejected)))
+		}, ""},
+		{"DLS-22 an unreadable one does", 10, func(s *Snapshot) { s.Certificates = append(s.Certificates, entry("x", damaged)) }, "D E F G H I"},
+		{"DLS-24 N = capacity", 9, func(s *Snapshot) { s.Capacity = 9 }, "D E F G H I"},
+		{"DLS-39 still at the limit: nothing else goes", 3, nil, "D E F G H I"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := fxZoo()
+			if c.change != nil {
+				c.change(&s)
+			}
+			p := yes(RuleNoPurpose)
+			p.Threshold = c.threshold
+			vs := p.Plan(s)
+			mustGo(t, vs, c.gone)
+			if c.gone == "" {
+				mustStay(t, vs, "D", KeepBelow)
+			}
+		})
+	}
+	t.Run("DLS-25 the limit without a rule", func(t *testing.T) {
+		p := yes()
+		p.Threshold = 1
+		mustGo(t, p.Plan(fxZoo()), "")
+	})
+	t.Run("DEL-04 NO ignores the threshold", func(t *testing.T) {
+		p := yes(RuleNoPurpose)
+		p.Auto, p.Threshold = false, 10
+		mustStay(t, p.Plan(fxZoo()), "D", KeepOff)
+	})
+}
+
+// TestDLSFree: the zoo takes 9000 bytes.
+func TestDLSFree(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		free      int64
+		quota     int64
+		threshold int
+		change    func(*Snapshot)
+		gone      string
+	}{
+		{"DLS-28 a byte more is left", 999, 10000, 0, nil, ""},
+		{"DLS-27 as much is left", 1000, 10000, 0, nil, "G I"},
+		{"DLS-28 a byte less is left", 1001, 10000, 0, nil, "G I"},
+		{"DLS-27 more is taken than there is", 1, 8000, 0, nil, "G I"},
+		{"DLS-27 no quota, no shortage", 1000, 0, 0, nil, ""},
+		{"DLS-28 the new one's bytes do not count", 999, 10000, 0, func(s *Snapshot) { s.NewSize = 5000 }, ""},
+		{"DLS-28 nor when it is there", 999, 10000, 0, func(s *Snapshot) {
+			s.Certificates = append(s.Certificates, entry("new"))
+			s.New = nameID("new")
+		}, ""},
+		{"DLS-28 what this run deleted still counts", 999, 10000, 0, func(s *Snapshot) { s.GoneBytes = 1 }, "G I"},
+		{"DLS-29 the number alone", 999, 10000, 9, nil, "G I"},
+		{"DLS-29 the space alone", 1000, 10000, 10, nil, "G I"},
+		{"DLS-29 both", 1000, 10000, 9, nil, "G I"},
+		{"DLS-29 neither", 999, 10000, 10, nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := fxZoo()
+			s.Quota = c.quota
+			if c.change != nil {
+				c.change(&s)
+			}
+			p := yes(RuleExpired)
+			p.Free, p.Threshold = c.free, c.threshold
+			mustGo(t, p.Plan(s), c.gone)
+		})
+	}
+}
+
 // TestDLS23AsNeeded: I is the oldest of the zoo, A the youngest.
 func TestDLS23AsNeeded(t *testing.T) {
 	asNeeded := func(rules ...Rule) DeletionPolicy { p := yes(rules...); p.AsNeeded = true; return p }
@@ -119,6 +207,12 @@ func TestDLS23AsNeeded(t *testing.T) {
 		mustGo(t, p.Plan(s), "G I")
 		p.Threshold, p.Free = 7, 1000 // three too many, one byte short
 		mustGo(t, p.Plan(s), "G H I")
+	})
+	t.Run("DLS-23 a large one is enough", func(t *testing.T) {
+		s, p := fxZoo(), asNeeded(AllRules()...)
+		size(4000)(&s.Certificates[8]) // I
+		s.Quota, p.Free = 13000, 3999
+		mustGo(t, p.Plan(s), "I")
 	})
 	t.Run("one that a guard keeps makes no room: the next goes", func(t *testing.T) {
 		s := fxZoo()

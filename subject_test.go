@@ -23,6 +23,7 @@ func TestParseSubject(t *testing.T) {
 		{"two units in the direction of RFC 4514", "CN=x,OU=B,OU=A,C=JP", "CN=x,OU=B,OU=A,C=JP", ""},
 		{"two units and no common name, RFC 4514", "OU=B,OU=A,O=ABC", "OU=B,OU=A,O=ABC", ""},
 		{"two units behind a serial number, RFC 4514", "SERIALNUMBER=1,CN=x,OU=B,OU=A", "SERIALNUMBER=1,CN=x,OU=B,OU=A", ""},
+		{"two units, the common name first", "CN=x,OU=B,OU=A,SERIALNUMBER=1", "SERIALNUMBER=1,CN=x,OU=B,OU=A", ""},
 		{"RFC 2247", "CN=x,DC=example,DC=com", "CN=x,DC=example,DC=com", ""},
 		{"RFC 2247 alone", "DC=example,DC=com", "DC=example,DC=com", ""},
 		{"a plus sign", "CN=x+OU=A", "CN=x,OU=A", ""},

@@ -111,6 +111,15 @@ func TestRequirements(t *testing.T) {
 			t.Errorf("there is no requirement %s: strike its row", id)
 		}
 	})
+	t.Run("the sum is right", func(t *testing.T) {
+		text, err := os.ReadFile("requirements.md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := sum(rows); !strings.Contains(string(text), want) {
+			t.Errorf("write into requirements.md: %s", want)
+		}
+	})
 	t.Run("every named test exists", func(t *testing.T) {
 		for _, r := range rows {
 			for _, ref := range r.tests {
@@ -134,6 +143,23 @@ func TestRequirements(t *testing.T) {
 			}
 		}
 	})
+}
+
+// sum is the sentence that stands above the rows.
+func sum(rows []row) string {
+	count := map[string]int{}
+	for _, r := range rows {
+		switch {
+		case strings.HasPrefix(r.state, "open: "):
+			count[r.state[:len("open: part N")]]++
+		case strings.HasPrefix(r.state, "declined: "):
+			count["declined"]++
+		default:
+			count["shown"]++
+		}
+	}
+	return fmt.Sprintf("%d requirements: %d shown, %d open in part 1, %d in part 2, %d in part 3, %d in part 4, %d declined.",
+		len(rows), count["shown"], count["open: part 1"], count["open: part 2"], count["open: part 3"], count["open: part 4"], count["declined"])
 }
 
 // dir is the reference's folder as seen from here.

@@ -70,6 +70,7 @@ type device struct {
 	*process
 	t       testing.TB
 	dir     string // of the state
+	aside   string // for what tests put beside it
 	config  string // TOML of the machine's owner, "" for none
 	address string // of HTTPS
 	client  *http.Client
@@ -78,7 +79,7 @@ type device struct {
 // newDevice has its state in dir. The agent is not started yet; the lab file
 // says that the clock is right.
 func newDevice(t testing.TB, dir string) *device {
-	d := &device{t: t, dir: dir}
+	d := &device{t: t, dir: dir, aside: folder(t)}
 	d.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, "agent.sock"))
 	}}}
@@ -86,7 +87,7 @@ func newDevice(t testing.TB, dir string) *device {
 	return d
 }
 
-// lab replaces the lab file, which stands beside the state folder.
+// lab replaces the lab file.
 func (d *device) lab(lines ...string) {
 	d.t.Helper()
 	next := d.labFile() + ".next"
@@ -96,7 +97,7 @@ func (d *device) lab(lines ...string) {
 	}
 }
 
-func (d *device) labFile() string { return d.dir + ".lab.toml" }
+func (d *device) labFile() string { return filepath.Join(d.aside, "lab.toml") }
 
 // start runs the agent and waits until it serves.
 func (d *device) start() *device {

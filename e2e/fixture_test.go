@@ -41,10 +41,7 @@ func fx17A() []entry {
 // certificates that a former authority issued.
 func (d *device) provision(head string, entries ...entry) {
 	d.t.Helper()
-	dir := d.dir + ".factory"
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		d.t.Fatal(err)
-	}
+	dir := folder(d.t)
 	var b strings.Builder
 	fmt.Fprintf(&b, "lab = true\n%s\n", head)
 	former := newPair(d.t, nil, "CA01", time.Now().AddDate(-5, 0, 0), time.Now().AddDate(10, 0, 0))
@@ -78,7 +75,7 @@ file = %q
 
 // issuing are the arguments of the issuance that Fig. 13A shows.
 func (d *device) issuing(name, purpose string, more ...string) []string {
-	secret := d.dir + ".password"
+	secret := filepath.Join(d.aside, "password")
 	write(d.t, secret, password+"\n")
 	return append([]string{"cert", "issue", "--name", name, "--key", "rsa-1024", "--subject", "C=JP,O=ABC,OU=DEV01,CN=Device001",
 		"--purpose", purpose, "--password-file", secret}, more...)

@@ -80,6 +80,32 @@ func (a *Agent) readClock(ctx context.Context) {
 	})
 }
 
+// reanchor lets the cycles of certificates count from now that were updated in
+// the future, as the clock was set back since (TIM-32).
+func (a *Agent) reanchor(ctx context.Context, ids []newleaf.ID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return a.Store.Write(ctx, func(tx *store.Tx) error {
+		for _, id := range ids {
+			c, err := tx.Certificate(string(id))
+			if err != nil {
+				return err
+			}
+			was := c.Updated
+			c.Updated, _ = newleaf.Reanchor(was, a.Now())
+			if err := tx.UpdateCertificate(c); err != nil {
+				return err
+			}
+			if err := a.note(tx, newleaf.Event{Kind: newleaf.EventClock, Certificate: id,
+				Text: fmt.Sprintf("the clock was set back behind the last update of %q (%s), which counts as now", c.Name, was.UTC().Format(time.RFC3339))}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // trustClockFrom raises the floor by a certificate that was enrolled here while
 // the clock was believed.
 func (a *Agent) trustClockFrom(tx *store.Tx, der []byte) error {

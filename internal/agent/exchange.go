@@ -113,22 +113,23 @@ func (a *Agent) requestKey(ctx context.Context, r *newleaf.Renewal, own store.Ke
 // exchange asks, or asks again, and checks the answer. It climbs the ladder on
 // verified refusals only.
 func (a *Agent) exchange(ctx context.Context, r *newleaf.Renewal, x *exchange) (enroll.Accepted, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	a.cancel.Store(r.ID, cancel)
-	defer a.cancel.Delete(r.ID)
 	caps, err := x.client.Capabilities(ctx)
 	if err != nil {
-		return enroll.Accepted{}, a.interrupted(ctx, r, err)
+		return enroll.Accepted{}, err
+	}
+	if caps.Unknown { // as behind a proxy that finds nobody: what is not sent cannot be lost
+		if _, err := x.client.Certificates(ctx); err != nil {
+			return enroll.Accepted{}, err
+		}
 	}
 	x.rungs = enroll.Ladder(caps, x.ask.Present != nil, x.secret != "")
 	if !slices.Contains(x.rungs, enroll.Method(r.Method)) {
 		r.Method = string(x.rungs[0])
 	}
-	for {
+	for requests := 1; ; requests++ {
 		answer, err := a.ask(ctx, r, x)
 		if err != nil {
-			return enroll.Accepted{}, a.interrupted(ctx, r, err)
+			return enroll.Accepted{}, err
 		}
 		switch answer.Status {
 		case enroll.Pending:
@@ -138,7 +139,7 @@ func (a *Agent) exchange(ctx context.Context, r *newleaf.Renewal, x *exchange) (
 		}
 		next := enroll.Next(x.rungs, enroll.Method(r.Method))
 		if next == "" || !answer.Verified {
-			return enroll.Accepted{}, newleaf.Errorf(newleaf.CodeRefused, "the authority refused the request: %s", answer.Reason)
+			return enroll.Accepted{}, refused(r, answer, requests)
 		}
 		if err := a.climb(ctx, r, next, answer.Reason); err != nil {
 			return enroll.Accepted{}, err
@@ -189,7 +190,11 @@ func mayHaveIssued(err error) bool {
 // pending stores when to ask again (F8-G10).
 func (a *Agent) pending(ctx context.Context, r *newleaf.Renewal, answer enroll.Answer) error {
 	if a.Now().Sub(r.Started) > pollSpan {
-		return newleaf.Errorf(newleaf.CodeRefused, "the authority did not decide in %s", pollSpan)
+		r.Error = newleaf.Errorf(newleaf.CodeRefused, "the authority did not decide in %d days", pollSpan/(24*time.Hour))
+		if err := a.end(ctx, r, newleaf.PhaseFailed, newleaf.EventFailed); err != nil {
+			return err
+		}
+		return errWait
 	}
 	err := a.Store.Write(ctx, func(tx *store.Tx) error {
 		r.Polls++
@@ -203,6 +208,24 @@ func (a *Agent) pending(ctx context.Context, r *newleaf.Renewal, answer enroll.A
 		return a.save(tx, r, r.Step, true, "the authority has not decided yet; newleaf asks again with the same key")
 	})
 	return errors.Join(err, errWait)
+}
+
+// refusal ends a ladder: the authority refused so many requests.
+type refusal struct {
+	error
+	requests int
+}
+
+func (r refusal) Unwrap() error { return r.error }
+
+// refused lets the next try begin anew at the foot of the ladder, as another
+// transaction. An answer that was not verified proves nothing: the transaction stays.
+func refused(r *newleaf.Renewal, answer enroll.Answer, requests int) error {
+	r.Polls = 0
+	if answer.Verified {
+		r.Method, r.TransactionID = "", newTransaction()
+	}
+	return refusal{newleaf.Errorf(newleaf.CodeRefused, "the authority refused the request: %s", answer.Reason), requests}
 }
 
 // climb goes on with the next rung, as a new transaction: a repeated one would
@@ -237,14 +260,6 @@ func (a *Agent) check(ctx context.Context, r *newleaf.Renewal, x *exchange, answ
 		}
 		return a.note(tx, e)
 	}))
-}
-
-// interrupted tells a person's cancellation from a fault.
-func (a *Agent) interrupted(ctx context.Context, r *newleaf.Renewal, err error) error {
-	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
-		return newleaf.Errorf(newleaf.CodeCancelled, "renewal %d was stopped while it talked to the authority", r.ID)
-	}
-	return err
 }
 
 // subject is what is asked for: the exact bytes of the certificate that is

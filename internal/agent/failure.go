@@ -27,7 +27,7 @@ func (a *Agent) failed(ctx context.Context, r *newleaf.Renewal, cause error) err
 	}
 	r.Phase = newleaf.PhaseRetry
 	expires, lifetime := a.deadline(ctx, r)
-	r.NextTry = newleaf.NextTry(r.Tries, e.Code.Info().Retry, expires, a.Now(), lifetime, a.device+string(r.Replaces))
+	r.NextTry = newleaf.NextTry(r.Tries, e.Code.Info().Retry, expires, a.Now().Add(pause(cause, lifetime)), lifetime, a.device+string(r.Replaces))
 	text := "it is tried again at " + r.NextTry.UTC().Format(time.RFC3339)
 	if r.NextTry.IsZero() {
 		text = "it waits for a person"
@@ -45,6 +45,16 @@ func (a *Agent) failed(ctx context.Context, r *newleaf.Renewal, cause error) err
 		}
 		return change(tx)
 	})
+}
+
+// pause comes on top of the usual delay where a try cost the authority several
+// requests: two at most every six hours, three every twelve (TIM-37).
+func pause(cause error, lifetime time.Duration) time.Duration {
+	var no refusal
+	if !errors.As(cause, &no) {
+		return 0
+	}
+	return newleaf.Scaled(3*time.Hour, lifetime) * (1<<(no.requests-1) - 1)
 }
 
 // end closes r without a certificate: the fresh key and the password are

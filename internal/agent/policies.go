@@ -3,8 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"slices"
-	"time"
 
 	"newleaf"
 	"newleaf/internal/store"
@@ -54,9 +52,6 @@ func (a *Agent) SetReservation(ctx context.Context, r newleaf.Reservation) (i ne
 		if err := a.saveDocument(ctx, tx, store.DocReservation, old, r, "the update reservation"); err != nil {
 			return err
 		}
-		if err := a.dropStale(tx, r); err != nil {
-			return err
-		}
 		i, err = a.reservationInfo(tx, r)
 		return err
 	})
@@ -68,32 +63,6 @@ func (a *Agent) SetReservation(ctx context.Context, r newleaf.Reservation) (i ne
 func (a *Agent) known(tx *store.Tx, ids []newleaf.ID) error {
 	for _, id := range ids {
 		if _, err := tx.Certificate(string(id)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// dropStale cancels waiting retries of certificates that are no longer due under
-// new settings (TIM-46).
-func (a *Agent) dropStale(tx *store.Tx, res newleaf.Reservation) error {
-	open, err := tx.Renewals(true)
-	if err != nil {
-		return err
-	}
-	s, err := a.snapshot(tx)
-	if err != nil {
-		return err
-	}
-	for _, r := range open {
-		i := slices.IndexFunc(held(s), func(h newleaf.Held) bool { return h.ID == r.Replaces })
-		stale := i < 0 || !res.Due(held(s)[i]).Reached(s.Now)
-		if r.Phase != newleaf.PhaseRetry || r.Cause == newleaf.CauseManual || !stale || r.Step.Number() >= newleaf.StepKeep.Number() {
-			continue
-		}
-		r.Error = newleaf.Errorf(newleaf.CodeCancelled, "it is not due under the new reservation")
-		r.Phase, r.Ended, r.NextTry = newleaf.PhaseCancelled, a.Now(), time.Time{}
-		if err := a.save(tx, &r, r.Step, false, r.Error.Text); err != nil {
 			return err
 		}
 	}

@@ -27,16 +27,26 @@ func (a *Agent) walk(ctx context.Context, r newleaf.Renewal) error {
 		newleaf.StepRoom: a.room, newleaf.StepRequest: a.request, newleaf.StepKeep: a.keep, newleaf.StepBind: a.bind,
 		newleaf.StepRestart: a.restart, newleaf.StepProve: a.prove, newleaf.StepDelete: a.deleteUnnecessary,
 	}
+	asking, cancel := context.WithCancel(ctx) // a person may cancel until there is a certificate
+	defer cancel()
+	a.cancel.Store(r.ID, cancel)
+	defer a.cancel.Delete(r.ID)
 	r.Phase = newleaf.PhaseRunning
 	for r.Step != newleaf.StepDone {
-		at := r.Step
+		at, in := r.Step, asking
+		if holdsSlot(r) {
+			a.cancel.Delete(r.ID)
+			in = ctx
+		}
 		a.Stop(string(at))
-		err := steps[at](ctx, &r)
+		err := steps[at](in, &r)
 		switch {
 		case errors.Is(err, errWait):
 			return nil // the step said in the store what it waits for
 		case ctx.Err() != nil:
 			return ctx.Err() // the next start goes on here
+		case err != nil && in.Err() != nil:
+			return a.failed(ctx, &r, newleaf.Errorf(newleaf.CodeCancelled, "renewal %d was stopped while it talked to the authority", r.ID))
 		case err != nil:
 			return a.failed(ctx, &r, err)
 		}
@@ -113,7 +123,11 @@ func (a *Agent) request(ctx context.Context, r *newleaf.Renewal) error {
 	if r.Snapshot.Policy.Order != newleaf.OrderOnResponse {
 		return nil
 	}
-	err = a.deleteNow(ctx, r, newleaf.Targets(r.Snapshot.Plan)) // ORD-03, ORD-05
+	verdicts, err := a.judge(ctx, r)
+	if err != nil {
+		return err
+	}
+	err = a.deleteNow(ctx, r, newleaf.Agreed(r.Snapshot.Plan, verdicts)) // ORD-03, ORD-05, INV-10
 	a.Stop("request.cleared")
 	return err
 }
@@ -127,6 +141,9 @@ func (a *Agent) keep(ctx context.Context, r *newleaf.Renewal) error {
 			Predecessor: r.Replaces, Connection: r.Request.Connection, Verified: r.Verified, Request: &r.Request,
 		}
 		c.ID = newleaf.IDOf(c.DER)
+		if _, found, err := tx.Key(c.KeyID); err != nil || !found { // cancelled at the last moment
+			return errors.Join(err, newleaf.Errorf(newleaf.CodeCancelled, "the key of the new certificate is gone"))
+		}
 		if err := tx.AddCertificate(c); err != nil {
 			return err
 		}

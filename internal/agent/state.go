@@ -127,7 +127,8 @@ func (a *Agent) trust(tx *store.Tx, connection string) (enroll.Trust, error) {
 }
 
 // presentCredential is the certificate that can sign the renewal of what r
-// replaces: issued through the same connection, not expired, its key readable.
+// replaces: issued through the same connection or by the factory, not expired, its
+// key readable.
 func (a *Agent) presentCredential(tx *store.Tx, r *newleaf.Renewal) (*newleaf.Certificate, store.Key, error) {
 	if r.Replaces == "" {
 		return nil, store.Key{}, nil
@@ -139,7 +140,8 @@ func (a *Agent) presentCredential(tx *store.Tx, r *newleaf.Renewal) (*newleaf.Ce
 	if err != nil {
 		return nil, store.Key{}, err
 	}
-	usable := !c.Damaged && c.Connection == r.Request.Connection && c.KeyAlgorithm == "RSA" && !c.Expired(a.Now())
+	issued := c.Connection == r.Request.Connection || c.Origin == newleaf.Factory && !c.SelfSigned()
+	usable := !c.Damaged && issued && c.KeyAlgorithm == "RSA" && !c.Expired(a.Now())
 	if !usable {
 		return nil, store.Key{}, nil
 	}

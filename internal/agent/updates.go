@@ -184,7 +184,7 @@ func (a *Agent) Renewal(ctx context.Context, id int64) (r newleaf.Renewal, err e
 // can only succeed or be put back.
 func (a *Agent) CancelRenewal(ctx context.Context, id int64) (newleaf.Renewal, error) {
 	if stop, ok := a.cancel.Load(id); ok {
-		stop.(context.CancelFunc)() // Run ends the renewal as its exchange fails
+		stop.(context.CancelFunc)() // Run ends the renewal as its step fails
 		return a.Watch(ctx, id, func(newleaf.Progress) {})
 	}
 	r, err := a.Renewal(ctx, id)
@@ -203,7 +203,8 @@ func (a *Agent) CancelRenewal(ctx context.Context, id int64) (newleaf.Renewal, e
 }
 
 // RetryRenewal goes on at once with a renewal that waits, and forgives the budget
-// of burned requests: a person has looked after the authority.
+// of burned requests: a person has looked after the authority. An update that was
+// given up starts anew.
 func (a *Agent) RetryRenewal(ctx context.Context, id int64) (r newleaf.Renewal, err error) {
 	err = a.Store.Write(ctx, func(tx *store.Tx) error {
 		if r, err = tx.Renewal(id); err != nil {
@@ -215,6 +216,8 @@ func (a *Agent) RetryRenewal(ctx context.Context, id int64) (r newleaf.Renewal, 
 			if r.Phase == newleaf.PhaseRetry {
 				r.Phase = newleaf.PhaseWaiting
 			}
+		case newleaf.PhaseFailed:
+			return a.askAnew(ctx, tx, &r)
 		default:
 			return newleaf.Errorf(newleaf.CodeConflict, "renewal %d does not wait (%s)", id, r.Phase)
 		}
@@ -222,6 +225,24 @@ func (a *Agent) RetryRenewal(ctx context.Context, id int64) (r newleaf.Renewal, 
 	})
 	a.Wake()
 	return r, err
+}
+
+// askAnew replaces r, which was given up, by a new update of the same certificate
+// that owes nothing.
+func (a *Agent) askAnew(ctx context.Context, tx *store.Tx, r *newleaf.Renewal) error {
+	if r.Replaces == "" {
+		return newleaf.Errorf(newleaf.CodeConflict, "renewal %d was a first issuance, which is asked for anew", r.ID)
+	}
+	which, err := a.updatable(tx, []string{string(r.Replaces)})
+	if err != nil {
+		return err
+	}
+	*r, err = a.start(tx, newleaf.Renewal{Cause: newleaf.CauseManual, By: newleaf.ActorOf(ctx).Name, Replaces: r.Replaces, ApplyPlan: true}, which[0])
+	if err == nil {
+		r.Sent = []time.Time{}
+		_, err = tx.PutRenewal(*r)
+	}
+	return err
 }
 
 // Watch follows a renewal by its events.

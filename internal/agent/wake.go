@@ -16,7 +16,7 @@ import (
 func (a *Agent) tick(ctx context.Context) (time.Time, error) {
 	begun := a.Now()
 	a.readClock(ctx)
-	err := errors.Join(a.settleOwed(ctx), a.enqueue(ctx))
+	err := errors.Join(a.settleOwed(ctx), a.schedule(ctx))
 	for seen := map[int64]bool{}; ctx.Err() == nil; {
 		r, ok, e := a.ready(ctx, seen)
 		if e != nil || !ok {
@@ -35,23 +35,22 @@ func (a *Agent) tick(ctx context.Context) (time.Time, error) {
 	return next, errors.Join(err, e)
 }
 
-// enqueue starts a renewal for every certificate in use that the reservation, or
+// schedule starts a renewal for every certificate in use that the reservation, or
 // its safety net, wants updated now (S1904, TIM-08).
-func (a *Agent) enqueue(ctx context.Context) error {
-	var due []newleaf.Due
-	look := func(tx *store.Tx) error {
-		p, err := a.pendingUpdates(tx)
-		due = p.now
+func (a *Agent) schedule(ctx context.Context) error {
+	var u updates
+	look := func(tx *store.Tx) (err error) { u, err = a.pendingUpdates(tx); return err }
+	if err := a.Store.Read(ctx, look); err != nil {
 		return err
 	}
-	if err := a.Store.Read(ctx, look); err != nil || len(due) == 0 {
+	if err := errors.Join(a.reanchor(ctx, u.ahead), a.dropStale(ctx, u.stale)); err != nil || len(u.now) == 0 {
 		return err
 	}
 	return a.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := look(tx); err != nil {
 			return err
 		}
-		for _, d := range due {
+		for _, d := range u.now {
 			c, err := tx.Certificate(string(d.ID))
 			if err != nil {
 				return err
@@ -64,10 +63,22 @@ func (a *Agent) enqueue(ctx context.Context) error {
 	})
 }
 
+// dropStale ends the retries of certificates that are not due any more: other
+// settings were saved (TIM-46), or a person gave their purposes away.
+func (a *Agent) dropStale(ctx context.Context, stale []newleaf.Renewal) (err error) {
+	for _, r := range stale {
+		r.Error = newleaf.Errorf(newleaf.CodeCancelled, "the certificate is not due for an update any more")
+		err = errors.Join(err, a.end(ctx, &r, newleaf.PhaseCancelled, newleaf.EventCancelled))
+	}
+	return err
+}
+
 // updates is what the reservation wants: what is due now and what comes next.
 type updates struct {
-	now  []newleaf.Due
-	next time.Time // earliest start still to come
+	now   []newleaf.Due
+	next  time.Time         // earliest start still to come
+	stale []newleaf.Renewal // retries of what is not due
+	ahead []newleaf.ID      // updated in the future: the clock was set back
 }
 
 func (a *Agent) pendingUpdates(tx *store.Tx) (u updates, err error) {
@@ -84,11 +95,23 @@ func (a *Agent) pendingUpdates(tx *store.Tx) (u updates, err error) {
 		return u, err
 	}
 	hs := held(s)
-	for _, d := range res.Next(hs, s.Now) {
+	dues := res.Next(hs, s.Now)
+	for _, r := range renewals {
+		due := slices.ContainsFunc(dues, func(d newleaf.Due) bool { return d.ID == r.Replaces && d.Reached(s.Now) })
+		if r.Phase == newleaf.PhaseRetry && r.Cause != newleaf.CauseManual && !holdsSlot(r) && !due {
+			u.stale = append(u.stale, r)
+		}
+	}
+	for _, h := range hs {
+		if h.Updated.After(s.Now) && res.Method != newleaf.MethodDate && s.ClockTrusted {
+			u.ahead = append(u.ahead, h.ID)
+		}
+	}
+	for _, d := range dues {
 		h := hs[slices.IndexFunc(hs, func(h newleaf.Held) bool { return h.ID == d.ID })]
 		at := res.Start(d, h, a.device)
 		switch {
-		case underWay(renewals, d, res):
+		case underWay(renewals, d, h, res, s.Now):
 		case s.Now.Before(at):
 			if u.next.IsZero() || at.Before(u.next) {
 				u.next = at
@@ -101,11 +124,17 @@ func (a *Agent) pendingUpdates(tx *store.Tx) (u updates, err error) {
 }
 
 // underWay reports that certificate d.ID has an open renewal, or one that a person
-// cancelled under the settings still in force (TIM-35).
-func underWay(renewals []newleaf.Renewal, d newleaf.Due, res newleaf.Reservation) bool {
+// cancelled when it was due, under the settings still in force (TIM-35). The
+// safety net asks once more when its time has come (TIM-30).
+func underWay(renewals []newleaf.Renewal, d newleaf.Due, h newleaf.Held, res newleaf.Reservation, now time.Time) bool {
+	net := h.NotAfter.Add(-newleaf.SafetyMargin(h.Lifetime()))
+	caught := res.SafetyNet && !now.Before(net)
+	holds := func(cancelled time.Time) bool {
+		return cancelled.After(res.Saved) && !cancelled.Before(d.At) && !(caught && cancelled.Before(net))
+	}
 	return slices.ContainsFunc(renewals, func(r newleaf.Renewal) bool {
 		return r.Replaces == d.ID && (r.Phase.Open() ||
-			r.Phase == newleaf.PhaseCancelled && r.Cause == d.Cause && r.Ended.After(res.Saved))
+			r.Phase == newleaf.PhaseCancelled && r.Cause == d.Cause && holds(r.Ended))
 	})
 }
 

@@ -23,7 +23,7 @@ func (a *Agent) watchOver(ctx context.Context) error {
 	change := false
 	look := func(tx *store.Tx) (l overview, err error) {
 		l, err = a.overview(tx)
-		change = len(l.events) > 0 || l.spent
+		change = l.changed || l.spent
 		return l, err
 	}
 	err := a.Store.Read(ctx, func(tx *store.Tx) error { _, err := look(tx); return err })
@@ -63,6 +63,7 @@ type overview struct {
 	announced []newleaf.Announcement
 	spent     bool
 	events    []newleaf.Event
+	changed   bool // since it was last told
 }
 
 func (a *Agent) overview(tx *store.Tx) (o overview, err error) {
@@ -101,6 +102,9 @@ func (a *Agent) overview(tx *store.Tx) (o overview, err error) {
 			o.events = append(o.events, newleaf.Event{Kind: newleaf.EventForecast, Certificate: n.ID, Text: n.Text})
 		}
 	}
+	o.changed = !maps.Equal(told, o.alarms) || !slices.EqualFunc(before, o.announced, func(b, n newleaf.Announcement) bool {
+		return b.ID == n.ID && b.Text == n.Text && slices.Equal(b.Candidates, n.Candidates)
+	})
 	return o, nil
 }
 

@@ -32,6 +32,9 @@ func Read(pid int) (s Sample, err error) {
 	if err == nil && len(tasks) == 0 {
 		err = fmt.Errorf("process %d is not there", pid)
 	}
+	if _, missing := os.Stat(dir + "/schedstat"); err == nil {
+		err = missing
+	}
 	for _, task := range tasks {
 		text, err := os.ReadFile(task + "/schedstat")
 		if err != nil {

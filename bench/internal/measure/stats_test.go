@@ -1,6 +1,8 @@
 package measure
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"math"
 	"testing"
 )
@@ -29,7 +31,11 @@ func TestRead(t *testing.T) {
 	if s.CPU <= 0 || s.AnonKiB <= 0 || s.Threads < 1 || s.Switches < 1 {
 		t.Errorf("this process is read as %+v", s)
 	}
-	if Machine() <= 0 || Unit(1) <= 0 {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if Machine() <= 0 || Unit(key, 1) <= 0 {
 		t.Error("no time has passed")
 	}
 }

@@ -2,25 +2,15 @@ package measure
 
 import (
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"sync"
 	"time"
 )
 
-var unitKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err) // only for an unusable size
-	}
-	return key
-})
-
-// Unit is the RSAu: the processor time of one RSA-2048 private operation of Go,
-// while workers of them run side by side, so that a unit is taken on as busy a
-// machine as what it measures. It is the median of 9 rounds of 10.
-func Unit(workers int) time.Duration {
-	key := unitKey()
+// Unit is the RSAu: the processor time of one RSA-2048 private operation of Go
+// with key, while workers of them run side by side, so that a unit is taken on
+// as busy a machine as what it measures. It is the median of 9 rounds of 10.
+func Unit(key *rsa.PrivateKey, workers int) time.Duration {
 	digest := make([]byte, 32)
 	var rounds []float64
 	for range 9 {
