@@ -84,6 +84,7 @@ func newDevice(t testing.TB, dir string) *device {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, "agent.sock"))
 	}}}
 	d.lab("trusted = true")
+	write(t, filepath.Join(d.aside, "password"), password+"\n")
 	return d
 }
 

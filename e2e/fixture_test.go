@@ -75,10 +75,8 @@ file = %q
 
 // issuing are the arguments of the issuance that Fig. 13A shows.
 func (d *device) issuing(name, purpose string, more ...string) []string {
-	secret := filepath.Join(d.aside, "password")
-	write(d.t, secret, password+"\n")
 	return append([]string{"cert", "issue", "--name", name, "--key", "rsa-1024", "--subject", "C=JP,O=ABC,OU=DEV01,CN=Device001",
-		"--purpose", purpose, "--password-file", secret}, more...)
+		"--purpose", purpose, "--password-file", filepath.Join(d.aside, "password")}, more...)
 }
 
 // lab17A is a device with the store of Fig. 17A beside an authority, both running.

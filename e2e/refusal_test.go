@@ -138,6 +138,7 @@ func TestRefusals(t *testing.T) {
 		{"nothing to cancel", []string{"update", "cancel"}, 1, `there is no such renewal`, "update list"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			d.t = t
 			refused(t, d.cli(tt.args...), tt.code, tt.sentence, tt.hint)
 			d.unharmed()
 		})
@@ -146,6 +147,7 @@ func TestRefusals(t *testing.T) {
 		refused(t, run(t, "--state", folder(t), "status"), 1, `no agent answers at .*/agent\.sock`, "newleaf serve")
 	})
 	t.Run("contract exit status 3: there is something to update", func(t *testing.T) {
+		d.t = t
 		if o := d.cli("update", "run", "--dry-run"); o.code != 3 {
 			t.Errorf("exit status %d\n%s", o.code, o.stderr)
 		}
@@ -154,6 +156,7 @@ func TestRefusals(t *testing.T) {
 		}
 	})
 	t.Run("TIM-31 a clock that cannot be right is told of", func(t *testing.T) {
+		d.t = t
 		d.setClock(day("1970-01-01"), false)
 		if o := d.cli("status"); o.code != 0 || !strings.Contains(o.stderr, "The clock is in doubt") {
 			t.Errorf("status says %d %s", o.code, o.stderr)

@@ -13,6 +13,7 @@ func TestOneAgent(t *testing.T) {
 	d.provision("", fx17A()...)
 	d.start()
 	t.Run("a second agent on the same state is refused, the first goes on", func(t *testing.T) {
+		d.t = t
 		refused(t, run(t, "serve", "--state", d.dir, "--listen", "127.0.0.1:0", "--lab", d.labFile()),
 			1, `the store is in use by another process.*`, "Stop the other newleaf")
 		d.holds("Xyz1:tls", "Xyz2:ipsec", "Xyz3:dot1x", "Old", "Gone", "Bought")
@@ -23,6 +24,7 @@ func TestOneAgent(t *testing.T) {
 			2, `the address `+d.address+` cannot be listened on.*`, "--listen")
 	})
 	t.Run("DM-30 a store in use cannot be provisioned, a used one neither", func(t *testing.T) {
+		d.t = t
 		file := filepath.Join(d.aside, "again.toml")
 		write(t, file, "lab = true\n")
 		refused(t, run(t, "provision", "--state", d.dir, file), 1, `the store is in use by another process.*`, "Stop the other newleaf")

@@ -80,29 +80,36 @@ func (a *Agent) readClock(ctx context.Context) {
 	})
 }
 
-// reanchor lets the cycles of certificates count from now that were updated in
-// the future, as the clock was set back since (TIM-32).
-func (a *Agent) reanchor(ctx context.Context, ids []newleaf.ID) error {
-	if len(ids) == 0 {
+// reanchor lets cycles count from now whose anchors lie in the future, as the
+// clock was set back since (TIM-32).
+func (a *Agent) reanchor(ctx context.Context, setBack bool) error {
+	if !setBack {
 		return nil
 	}
 	return a.Store.Write(ctx, func(tx *store.Tx) error {
-		for _, id := range ids {
-			c, err := tx.Certificate(string(id))
-			if err != nil {
-				return err
+		all, err := tx.Certificates()
+		if err != nil {
+			return err
+		}
+		for _, c := range all {
+			later := false
+			if c.Updated, later = newleaf.Reanchor(c.Updated, a.Now()); !later || c.Damaged {
+				continue
 			}
-			was := c.Updated
-			c.Updated, _ = newleaf.Reanchor(was, a.Now())
 			if err := tx.UpdateCertificate(c); err != nil {
 				return err
 			}
-			if err := a.note(tx, newleaf.Event{Kind: newleaf.EventClock, Certificate: id,
-				Text: fmt.Sprintf("the clock was set back behind the last update of %q (%s), which counts as now", c.Name, was.UTC().Format(time.RFC3339))}); err != nil {
+			if err := a.note(tx, newleaf.Event{Kind: newleaf.EventClock, Certificate: c.ID,
+				Text: fmt.Sprintf("the clock was set back behind the last update of %q, which counts as now", c.Name)}); err != nil {
 				return err
 			}
 		}
-		return nil
+		res, err := reservation(tx)
+		later := false
+		if res.Saved, later = newleaf.Reanchor(res.Saved, a.Now()); err != nil || !later {
+			return err
+		}
+		return tx.PutDocument(store.DocReservation, res)
 	})
 }
 

@@ -122,7 +122,8 @@ func (d *device) stands(r newleaf.Renewal, phase newleaf.Phase, code newleaf.Cod
 	}
 }
 
-// until lets time pass as Run does: from one look to the next, at most by step.
+// until lets time pass from one thing to do to the next, as Run does, but where
+// there is nothing to do by this step.
 func (d *device) until(end time.Time, step time.Duration) {
 	d.t.Helper()
 	for d.now.Before(end) {

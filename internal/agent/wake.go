@@ -43,7 +43,7 @@ func (a *Agent) schedule(ctx context.Context) error {
 	if err := a.Store.Read(ctx, look); err != nil {
 		return err
 	}
-	if err := errors.Join(a.reanchor(ctx, u.ahead), a.dropStale(ctx, u.stale)); err != nil || len(u.now) == 0 {
+	if err := errors.Join(a.reanchor(ctx, u.setBack), a.dropStale(ctx, u.stale)); err != nil || len(u.now) == 0 {
 		return err
 	}
 	return a.Store.Write(ctx, func(tx *store.Tx) error {
@@ -75,10 +75,10 @@ func (a *Agent) dropStale(ctx context.Context, stale []newleaf.Renewal) (err err
 
 // updates is what the reservation wants: what is due now and what comes next.
 type updates struct {
-	now   []newleaf.Due
-	next  time.Time         // earliest start still to come
-	stale []newleaf.Renewal // retries of what is not due
-	ahead []newleaf.ID      // updated in the future: the clock was set back
+	now     []newleaf.Due
+	next    time.Time         // earliest start still to come
+	stale   []newleaf.Renewal // retries of what is not due
+	setBack bool              // an anchor of a cycle lies in the future
 }
 
 func (a *Agent) pendingUpdates(tx *store.Tx) (u updates, err error) {
@@ -102,11 +102,8 @@ func (a *Agent) pendingUpdates(tx *store.Tx) (u updates, err error) {
 			u.stale = append(u.stale, r)
 		}
 	}
-	for _, h := range hs {
-		if h.Updated.After(s.Now) && res.Method != newleaf.MethodDate && s.ClockTrusted {
-			u.ahead = append(u.ahead, h.ID)
-		}
-	}
+	ahead := res.Saved.After(s.Now) || slices.ContainsFunc(hs, func(h newleaf.Held) bool { return h.Updated.After(s.Now) })
+	u.setBack = ahead && s.ClockTrusted && res.Method != newleaf.MethodDate // whose done marks they are
 	for _, d := range dues {
 		h := hs[slices.IndexFunc(hs, func(h newleaf.Held) bool { return h.ID == d.ID })]
 		at := res.Start(d, h, a.device)
@@ -226,7 +223,7 @@ func (a *Agent) hasWork(r newleaf.Renewal) bool {
 // nextWake is the earliest instant after begun at which anything is to be done.
 // What was due before has been looked at and waits for something else.
 func (a *Agent) nextWake(ctx context.Context, begun time.Time) (next time.Time, err error) {
-	next = begun.Add(time.Hour)
+	next = begun.AddDate(1, 0, 0) // nothing is known
 	earlier := func(t time.Time) {
 		if t.After(begun) && t.Before(next) {
 			next = t

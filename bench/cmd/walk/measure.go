@@ -35,12 +35,16 @@ func (o options) measure(ctx context.Context) (r device.Result, err error) {
 	}
 	runtime.GC()
 	r.UnitMS = measure.MS(measure.Unit(keys[0], 1))
+	r.StepCPU = map[newleaf.Step][]float64{}
 	for i := range o.issues {
 		w, err := o.issue(ctx, fmt.Sprintf("web %d", i))
 		if err != nil {
 			return r, err
 		}
 		r.IssueCPU = append(r.IssueCPU, measure.MS(w.CPU))
+		for step, took := range w.Steps {
+			r.StepCPU[step] = append(r.StepCPU[step], measure.MS(took))
+		}
 		r.KeyCPU = append(r.KeyCPU, measure.MS(w.Key))
 	}
 	for range o.updates {

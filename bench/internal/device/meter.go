@@ -62,11 +62,12 @@ func (m *Meter) point(name string) {
 
 // Walk is what one walk took, its key not counted.
 type Walk struct {
-	Proven  time.Duration        // from the call until the certificate was seen in use
-	Through time.Duration        // until what it replaced was deleted and destroyed
-	CPU     time.Duration        // of this process, with what came after the walk
-	Key     time.Duration        // processor time that making the key took
-	At      map[string]time.Time // when each point was passed
+	Proven  time.Duration                  // from the call until the certificate was seen in use
+	Through time.Duration                  // until what it replaced was deleted and destroyed
+	CPU     time.Duration                  // of this process, with what came after the walk
+	Key     time.Duration                  // processor time that making the key took
+	Steps   map[newleaf.Step]time.Duration // processor time of each step
+	At      map[string]time.Time           // when each point was passed
 }
 
 // settle is left to the agent after a walk to look whether anything else is due.
@@ -97,6 +98,10 @@ func (m *Meter) Walk(ctx context.Context, d *Device, start func() (newleaf.Renew
 		CPU: measure.CPU() - m.begun.cpu - m.key.cpu, At: map[string]time.Time{}}
 	for name, at := range m.reached {
 		w.At[name] = at.at
+	}
+	w.Steps = map[newleaf.Step]time.Duration{}
+	for _, s := range newleaf.Steps() {
+		w.Steps[s] = m.reached[string(s)+".done"].cpu - m.reached[string(s)].cpu
 	}
 	return w, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"newleaf"
 	"newleaf/internal/agent"
+	"newleaf/internal/store"
 )
 
 // subject of all certificates of the device.
@@ -26,9 +27,10 @@ type Authority struct {
 	Issuer *x509.Certificate
 }
 
-// Fill makes the state of a device in dir with a certificate for each key, of an
-// authority that is no more: the first serves TLS, the second IPsec. What an
-// update replaces is deleted.
+// Fill makes the state of a device in dir as after years of use: a certificate
+// for each key, of an authority that is no more, the first for TLS, the second
+// for IPsec; as many renewals as are remembered; a full journal. What an update
+// replaces is deleted.
 func Fill(ctx context.Context, dir string, a Authority, keys []*rsa.PrivateKey) error {
 	now := time.Now()
 	p := agent.Provision{Lab: true, Now: now, Kinds: newleaf.BuiltinKinds(), Settings: newleaf.DefaultSettings(),
@@ -60,7 +62,35 @@ func Fill(ctx context.Context, dir string, a Authority, keys []*rsa.PrivateKey) 
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.Fill(ctx, st, vault), st.Close())
+	return errors.Join(p.Fill(ctx, st, vault), age(ctx, st, now.AddDate(-1, 0, 0)), st.Close())
+}
+
+// age writes the renewals and events of years.
+func age(ctx context.Context, st *store.Store, then time.Time) error {
+	const renewals = 200
+	return st.Write(ctx, func(tx *store.Tx) error {
+		for i := range renewals {
+			q := Issue(fmt.Sprint("gone ", i), "").Request
+			id := newleaf.IDOf([]byte(q.Name))
+			r := newleaf.Renewal{Cause: newleaf.CauseBefore, By: "before", Request: q, Step: newleaf.StepDone, Phase: newleaf.PhaseDone, Started: then, Ended: then,
+				Sent: []time.Time{}, Certificate: id, Evidence: newleaf.EvidenceProven, Deleted: []newleaf.Deleted{{ID: id, Name: q.Name, Rule: newleaf.RuleReplaced, Size: 3000}},
+				Kept: []newleaf.Verdict{}, Snapshot: newleaf.RunSnapshot{At: then, Policy: newleaf.DefaultDeletion()}}
+			for range 7 { // what stood in the store then
+				r.Snapshot.IDs = append(r.Snapshot.IDs, id)
+				r.Snapshot.Plan = append(r.Snapshot.Plan, newleaf.Verdict{ID: id, Name: q.Name, Rules: []newleaf.Rule{}, Reason: newleaf.KeepNoRule})
+			}
+			r.Kept = r.Snapshot.Plan
+			if _, err := tx.PutRenewal(r); err != nil {
+				return err
+			}
+		}
+		for i := range newleaf.DefaultSettings().JournalEvents {
+			if _, err := tx.Append(newleaf.Event{At: then, Kind: newleaf.EventStep, By: "before", Renewal: int64(i % renewals), Text: "a step of a renewal that is long done"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // former makes a certificate of an authority that is no more.
