@@ -66,8 +66,8 @@ func (c Connection) Validate() error {
 		return err
 	}
 	if c.Proxy != "" {
-		if u, err := url.Parse(c.Proxy); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-			return Errorf(CodeInvalid, "the proxy %q is not an http or https URL", c.Proxy)
+		if u, err := url.Parse(c.Proxy); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+			return Errorf(CodeInvalid, "the proxy is not an http or https URL without name and password")
 		}
 	}
 	if c.Timeout < time.Second || c.Timeout > 10*time.Minute {

@@ -274,6 +274,27 @@ func StillUnused(id ID, now Snapshot, policy DeletionPolicy) Reason {
 	return ""
 }
 
+// Deletable repeats the guards for the targets at the moment of deletion, each by
+// itself and all together: as a whole they must not empty K(c) now, whatever the
+// plan counted on. Targets that are gone are left out.
+func Deletable(targets []Verdict, now Snapshot, policy DeletionPolicy) []Verdict {
+	now.Through, now.New = "", ""
+	all := make([]Verdict, len(now.Certificates))
+	for i := range now.Certificates {
+		all[i].ID = now.Certificates[i].ID
+		if j := slices.IndexFunc(targets, func(t Verdict) bool { return t.ID == all[i].ID }); j >= 0 {
+			all[i] = targets[j]
+			all[i].Reason = StillUnused(all[i].ID, now, policy)
+			all[i].Delete = all[i].Reason == ""
+		}
+	}
+	keepCredentials(all, now)
+	keepSharedKeys(all, now)
+	return slices.DeleteFunc(all, func(v Verdict) bool {
+		return !slices.ContainsFunc(targets, func(t Verdict) bool { return t.ID == v.ID })
+	})
+}
+
 // Agreed are the targets of both plans: when settings changed during a run, a
 // certificate goes only if the old and the new ones delete it (INV-10).
 func Agreed(before, after []Verdict) []Verdict {

@@ -2,6 +2,7 @@ package newleaf
 
 import (
 	"testing"
+	"time"
 )
 
 // TestINV14 empties K(c): the certificates able to enroll again through c, and
@@ -114,4 +115,36 @@ func TestDLS32(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestDeletable(t *testing.T) {
+	at := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
+	one := func(id ID, name string) Certificate {
+		return Certificate{ID: id, Name: name, Origin: Enrolled, Connection: "default", KeyID: string(id),
+			Parsed: Parsed{NotBefore: at.AddDate(-1, 0, 0), NotAfter: at.AddDate(1, 0, 0), KeyAlgorithm: "RSA"}}
+	}
+	s := Snapshot{Now: at, ClockTrusted: true, Certificates: []Certificate{one("a", "A"), one("b", "B")},
+		Connections: []Credentials{{"default", SCEP, false}}, Through: "default", NewRSA: true}
+	both := []Verdict{{ID: "a", Name: "A", Delete: true}, {ID: "b", Name: "B", Delete: true}, {ID: "gone", Delete: true}}
+	on := DeletionPolicy{Auto: true}
+	t.Run("INV-14 the two last credentials do not both go, though a new one is announced", func(t *testing.T) {
+		if n := len(Targets(Deletable(both, s, on))); n != 1 {
+			t.Errorf("%d of 2 go", n)
+		}
+	})
+	t.Run("with a password held both go", func(t *testing.T) {
+		secret := s
+		secret.Connections = []Credentials{{"default", SCEP, true}}
+		if n := len(Targets(Deletable(both, secret, on))); n != 2 {
+			t.Errorf("%d of 2 go", n)
+		}
+	})
+	t.Run("AMB-53 bound meanwhile", func(t *testing.T) {
+		bound := s
+		bound.Bindings = Bindings{{Purpose: TLS, Current: "a"}}
+		got := Deletable(both, bound, on)
+		if len(got) != 2 || got[0].Reason != KeepInUse || !got[1].Delete {
+			t.Errorf("got %+v", got)
+		}
+	})
 }

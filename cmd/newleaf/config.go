@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +38,7 @@ type purposeConfig struct {
 type targetConfig struct {
 	Purpose string   `toml:"purpose"`
 	Reload  []string `toml:"reload"` // argv, no shell
+	Proof   []string `toml:"proof"`  // argv; exit 0 proves the use, 1 refuses it
 	Need    string   `toml:"need"`
 	Accept  string   `toml:"accept"` // "assumed": no proof is needed to delete the predecessor
 	Group   string   `toml:"group"`  // may read the key
@@ -65,8 +67,8 @@ func (c config) kinds() (newleaf.Kinds, error) {
 		if k.Need == "" {
 			k.Need = newleaf.NeedReload
 		}
-		if _, known := kinds.Find(k.Name); known || p.Name == "" || strings.ContainsAny(p.Name, ":, ") || p.Name == "all" || p.Name == "none" {
-			return nil, newleaf.Errorf(newleaf.CodeInvalid, "the configured purpose %q is known already or is no name", p.Name)
+		if _, known := kinds.Find(k.Name); known || strings.Trim(p.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || slices.Contains([]string{"", "all", "none"}, p.Name) {
+			return nil, newleaf.Errorf(newleaf.CodeInvalid, "the configured purpose %q is known already or is no name of small letters, digits and dashes", p.Name)
 		}
 		if err := validNeed(p.Need); err != nil {
 			return nil, err
@@ -101,12 +103,20 @@ func (c config) targets(kinds newleaf.Kinds, state string) (map[newleaf.Purpose]
 			return nil, newleaf.Errorf(newleaf.CodeInvalid, "accept = %q is not possible for purpose %q", t.Accept, p).
 				WithHint("Only \"assumed\" is known, and never for dot1x and ipsec: a wrong guess takes the device off the network.")
 		}
+		if !assumed && len(t.Proof) == 0 {
+			return nil, newleaf.Errorf(newleaf.CodeInvalid, "the target of purpose %q can never show that a certificate is in use", t.Purpose).
+				WithHint("Give it a proof command, or accept = \"assumed\" where the purpose allows that.")
+		}
+		if t.Group != "" && c.DeployDir == "" {
+			return nil, newleaf.Errorf(newleaf.CodeInvalid, "the group of purpose %q cannot reach files inside the state folder", t.Purpose).
+				WithHint("Set deploy_dir to a folder that it may enter.")
+		}
 		group, err := groupID(t.Group)
 		if err != nil {
 			return nil, err
 		}
-		name := strings.ReplaceAll(t.Purpose, ":", "-")
-		out[p] = &hook.Target{Dir: filepath.Join(dir, name), Reload: t.Reload, Group: group, Takes: newleaf.Need(t.Need), Accepted: assumed}
+		name := strings.ReplaceAll(t.Purpose, ":", "@")
+		out[p] = &hook.Target{Dir: filepath.Join(dir, name), Reload: t.Reload, Proof: t.Proof, Group: group, Takes: newleaf.Need(t.Need), Accepted: assumed}
 	}
 	return out, nil
 }

@@ -42,33 +42,71 @@ func (a *Agent) FetchAnchors(ctx context.Context, connection, thumbprint string)
 	if want != "" && want != anchor.SHA1 && want != anchor.SHA256 {
 		return nil, newleaf.Errorf(newleaf.CodeThumbprint, "the thumbprint of the CA certificate is %s (SHA-256) or %s (SHA-1), not %s", anchor.SHA256, anchor.SHA1, want)
 	}
-	return a.register(ctx, set, want != "")
+	if want == "" {
+		return a.register(ctx, set, nil)
+	}
+	return a.register(ctx, set, func(n newleaf.Anchor) bool { return n.ID == anchor.ID || leadsTo(n, set) })
+}
+
+// leadsTo reports that n is a CA certificate which signatures of the same answer
+// link to its anchor. Whoever stands in between can add others to an answer that
+// nobody signs, so a thumbprint confirms no more than that.
+func leadsTo(n newleaf.Anchor, set []newleaf.Anchor) bool {
+	anchor := anchorOf(set)
+	for range set {
+		if n.ID == anchor.ID {
+			return true
+		}
+		i := slices.IndexFunc(set, func(o newleaf.Anchor) bool { return o.IsCA && o.ID != n.ID && signed(n.DER, o.DER) })
+		if !n.IsCA || i < 0 {
+			return false
+		}
+		n = set[i]
+	}
+	return false
+}
+
+// signed reports that the certificate was issued by the CA certificate.
+func signed(der, by []byte) bool {
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return false
+	}
+	issuer, err := x509.ParseCertificate(by)
+	return err == nil && c.CheckSignatureFrom(issuer) == nil
 }
 
 func anchorOf(set []newleaf.Anchor) newleaf.Anchor {
 	return set[slices.IndexFunc(set, func(n newleaf.Anchor) bool { return n.Role == newleaf.RoleAnchor })]
 }
 
-// register stores the certificates of one answer; what a person has confirmed
-// before stays confirmed.
-func (a *Agent) register(ctx context.Context, set []newleaf.Anchor, confirmed bool) ([]newleaf.AnchorInfo, error) {
+// register stores the certificates of one answer in place of those that were
+// fetched before and never confirmed; what was confirmed stays so.
+func (a *Agent) register(ctx context.Context, set []newleaf.Anchor, confirmed func(newleaf.Anchor) bool) ([]newleaf.AnchorInfo, error) {
 	anchor := anchorOf(set)
 	err := a.Store.Write(ctx, func(tx *store.Tx) error {
 		held, err := tx.Anchors()
 		if err != nil {
 			return err
 		}
+		for _, h := range held {
+			if h.Connection == anchor.Connection && !h.Confirmed {
+				if err := tx.DeleteAnchor(h.ID, h.Connection); err != nil {
+					return err
+				}
+			}
+		}
 		for _, n := range set {
 			i := slices.IndexFunc(held, func(h newleaf.Anchor) bool { return h.ID == n.ID && h.Connection == n.Connection })
 			if i >= 0 {
 				n.Confirmed, n.Added = held[i].Confirmed, held[i].Added
 			}
-			n.Confirmed = n.Confirmed || confirmed
+			n.Confirmed = n.Confirmed || confirmed != nil && confirmed(n)
 			if err := tx.PutAnchor(n); err != nil {
 				return err
 			}
 		}
-		if confirmed {
+		if confirmed != nil {
 			if err := a.unstick(tx); err != nil {
 				return err
 			}
@@ -191,7 +229,7 @@ func (a *Agent) AddAnchor(ctx context.Context, connection string, text []byte) (
 	if err != nil {
 		return nil, err
 	}
-	return a.register(ctx, set, true)
+	return a.register(ctx, set, func(newleaf.Anchor) bool { return true })
 }
 
 // RemoveAnchor takes a certificate out of the trusted ones, for all connections.

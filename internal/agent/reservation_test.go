@@ -43,6 +43,7 @@ func (d *device) started() (out []string) {
 			out = append(out, fmt.Sprintf("%s %s", d.nameOf(r.Replaces), r.Started.Sub(start)/day*day))
 		}
 	}
+	slices.Sort(out) // of those due together any may be first
 	return out
 }
 
@@ -125,7 +126,14 @@ func TestReservationDate(t *testing.T) {
 		d.tick()
 		d.authority.Down = false
 		d.until(start.Add(50*day), day)
-		d.holds("Xyz1", "Xyz2", "Xyz1-2:tls", "Xyz2-2:ipsec")
+		if n := len(d.events(newleaf.EventAcquired)); n != 4 {
+			t.Errorf("%d certificates were acquired, want two and their two successors", n)
+		}
+		for name, purpose := range map[string]newleaf.Purpose{"Xyz1-2": newleaf.TLS, "Xyz2-2": newleaf.IPsec} {
+			if c := d.named(name); !slices.Equal(c.Purposes, []newleaf.Purpose{purpose}) {
+				t.Errorf("%s holds %v", name, c.Purposes)
+			}
+		}
 	})
 	t.Run("TIM-29 all in use, one after the other; an unused one never", func(t *testing.T) {
 		t.Parallel()
@@ -135,7 +143,11 @@ func TestReservationDate(t *testing.T) {
 		d.alone()
 		d.until(start.Add(60*day), 30*day)
 		d.wantStarted("Xyz1 960h0m0s", "Xyz2 960h0m0s", "Xyz3 960h0m0s")
-		d.holds("Xyz1", "Xyz2", "Xyz3", "Spare", "Xyz1-2:tls", "Xyz2-2:ipsec", "Xyz3-2:dot1x")
+		for name, purpose := range map[string]newleaf.Purpose{"Xyz1-2": newleaf.TLS, "Xyz2-2": newleaf.IPsec, "Xyz3-2": newleaf.Dot1X} {
+			if c := d.named(name); !slices.Equal(c.Purposes, []newleaf.Purpose{purpose}) {
+				t.Errorf("%s holds %v", name, c.Purposes)
+			}
+		}
 	})
 }
 
@@ -224,11 +236,11 @@ func TestReservationBefore(t *testing.T) {
 	t.Run("TIM-46 a retry goes on only while it is due", func(t *testing.T) {
 		t.Parallel()
 		d := scheduled(t, ca.Options{}, false)
-		d.misbehave("bad-signature")
+		d.misbehave("refuse")
 		before := d.holding()
 		d.tick()
 		r := d.last()
-		d.stands(r, newleaf.PhaseRetry, newleaf.CodeBadSignature)
+		d.stands(r, newleaf.PhaseRetry, newleaf.CodeRefused)
 		d.reserve(func(r *newleaf.Reservation) { r.Method, r.Before = newleaf.MethodBefore, 19*day })
 		d.tick()
 		d.stands(d.renewal(r.ID), newleaf.PhaseCancelled, newleaf.CodeCancelled)
@@ -275,7 +287,7 @@ func TestReservationEvery(t *testing.T) {
 		d.until(start.Add(70*day-time.Second), 10*day)
 		d.wantStarted("Xyz1 720h0m0s")
 		d.after(time.Second)
-		d.wantStarted("Xyz1 720h0m0s", "Hand 1680h0m0s")
+		d.wantStarted("Hand 1680h0m0s", "Xyz1 720h0m0s")
 	})
 	t.Run("TIM-16 a failure does not move the anchor", func(t *testing.T) {
 		t.Parallel()
@@ -330,7 +342,9 @@ func TestReservationEvery(t *testing.T) {
 	})
 	t.Run("TIM-29 the selection follows the successor", func(t *testing.T) {
 		t.Parallel()
-		d := years(t, newleaf.TLS, newleaf.IPsec)
+		d := newDevice(t, ca.Options{Validity: 40 * day}, running)
+		d.issue("Xyz1", newleaf.TLS)
+		d.issue("Xyz2", newleaf.IPsec)
 		d.reserve(func(r *newleaf.Reservation) {
 			every(30 * day)(r)
 			r.Only = []newleaf.ID{d.named("Xyz2").ID}

@@ -18,7 +18,9 @@ type Wanted struct {
 	Verify   bool                  // 1304; off skips the chain only (AMB-39)
 	Held     func(newleaf.ID) bool // is this very certificate in the store already?
 	Now      time.Time
-	Clock    bool // the clock is believable: judge the validity
+	Clock    bool      // the clock is believable: judge the validity
+	Floor    time.Time // no earlier time can be right; judged even by a doubtful clock
+	Ends     time.Time // of the certificate that is replaced, zero for none
 }
 
 // Accepted is a certificate that passed the checks.
@@ -47,6 +49,10 @@ func Check(received []*x509.Certificate, w Wanted) (Accepted, error) {
 	}
 	if leaf.IsCA && leaf.BasicConstraintsValid {
 		return Accepted{}, newleaf.Errorf(newleaf.CodeUnfit, "the certificate is a CA certificate")
+	}
+	if !w.Clock && (leaf.NotAfter.Before(w.Floor) || leaf.NotAfter.Before(w.Ends)) {
+		return Accepted{}, newleaf.Errorf(newleaf.CodeUnfit, "the certificate ends on %s, and with the clock in doubt it may have expired", stamp(leaf.NotAfter)).
+			WithHint("Set the device's clock; a certificate that outlives the present one would be taken.")
 	}
 	if w.Clock {
 		if w.Now.After(leaf.NotAfter) {

@@ -31,6 +31,16 @@ func Run(ctx context.Context, argv []string, env ...string) error {
 	return nil
 }
 
+// ExitStatus is the status a command that Run reports as failed ended with, -1
+// where it did not run or was killed.
+func ExitStatus(err error) int {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return -1
+}
+
 func tail(out []byte) string {
 	s := strings.Join(strings.Fields(string(out)), " ")
 	return s[max(0, len(s)-200):]

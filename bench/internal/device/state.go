@@ -72,7 +72,7 @@ func age(ctx context.Context, st *store.Store, then time.Time) error {
 		for i := range renewals {
 			q := Issue(fmt.Sprint("gone ", i), "").Request
 			id := newleaf.IDOf([]byte(q.Name))
-			r := newleaf.Renewal{Cause: newleaf.CauseBefore, By: "before", Request: q, Step: newleaf.StepDone, Phase: newleaf.PhaseDone, Started: then, Ended: then,
+			r := newleaf.Renewal{Cause: newleaf.CauseReservation, By: "before", Request: q, Step: newleaf.StepDone, Phase: newleaf.PhaseDone, Started: then, Ended: then,
 				Sent: []time.Time{}, Certificate: id, Evidence: newleaf.EvidenceProven, Deleted: []newleaf.Deleted{{ID: id, Name: q.Name, Rule: newleaf.RuleReplaced, Size: 3000}},
 				Kept: []newleaf.Verdict{}, Snapshot: newleaf.RunSnapshot{At: then, Policy: newleaf.DefaultDeletion()}}
 			for range 7 { // what stood in the store then
