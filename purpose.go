@@ -137,12 +137,12 @@ func validInstance(s string) bool {
 // Binding says, for one purpose, which certificate plays which part. "In use"
 // is derived from bindings and never stored (AMB-18).
 type Binding struct {
-	Purpose  Purpose
-	Current  ID        // proven or accepted holder
-	Trial    ID        // put into effect, waiting for its proof
-	Previous ID        // held it before; kept until its owed deletion or put back
-	Loaded   ID        // what the user of the certificate has read since its start
-	Until    time.Time // when Previous is let go (settle time); zero: with the walk that replaced it
+	Purpose  Purpose   `json:"purpose"`
+	Current  ID        `json:"current"`        // proven or accepted holder
+	Trial    ID        `json:"trial"`          // put into effect, waiting for its proof
+	Previous ID        `json:"previous"`       // held it before; kept until its owed deletion or put back
+	Loaded   ID        `json:"loaded"`         // what the user of the certificate has read since its start
+	Until    time.Time `json:"until,omitzero"` // when Previous is let go (settle time); zero: with the walk that replaced it
 }
 
 // Holder is the certificate the purpose belongs to in the sense of Fig. 17:

@@ -84,6 +84,7 @@ type Renewal struct {
 	Certificate ID        `json:"certificate"` // the new one, once kept
 	Evidence    Evidence  `json:"evidence"`    // weakest over the purposes
 	ProveBy     time.Time `json:"proveBy,omitzero"`
+	Rejected    int       `json:"rejected"` // times its proof failed
 	Deleted     []Deleted `json:"deleted"`
 	Kept        []Verdict `json:"kept"` // what stays, with reasons
 }

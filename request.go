@@ -73,10 +73,10 @@ func (r Request) Validate(kinds Kinds) error {
 }
 
 // ValidName checks a certificate's name: 1 to 64 characters, none of them a
-// control character, no space at the ends (DM-03).
+// invisible or turns the direction of the text, no space at the ends (DM-03).
 func ValidName(name string) error {
 	n := utf8.RuneCountInString(name)
-	if n < 1 || n > 64 || !utf8.ValidString(name) || strings.TrimSpace(name) != name || strings.ContainsFunc(name, unicode.IsControl) {
+	if n < 1 || n > 64 || !utf8.ValidString(name) || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return Errorf(CodeInvalid, "the name %q is not 1 to 64 printable characters", name)
 	}
 	return nil

@@ -47,9 +47,6 @@ func TestKill(t *testing.T) {
 // passes tells which points the scene reaches in this order. One that it is said
 // to reach and does not fails the test.
 func (s stage) passes(point string) bool {
-	if s.name == "refused" {
-		return point == "prove.back"
-	}
 	return !slices.Contains(s.never, point) && (point != "request.cleared" || s.order == "on-response")
 }
 
@@ -146,7 +143,7 @@ func (p *play) storedBy(point string) string {
 	}
 	stored := map[string]string{
 		"room.judged": "room", "request.staged": "request", "keep.done": "keep", "bind.done": "bind",
-		"restart.wanted": "restart", "restart.done": "restart", "prove.back": "prove", "prove.done": "prove", "delete.done": "delete",
+		"restart.wanted": "restart", "restart.done": "restart", "prove.done": "prove", "delete.done": "delete",
 	}
 	last := ""
 	for _, at := range agent.Points() {

@@ -20,7 +20,7 @@ func TestMicromdmClient(t *testing.T) {
 			"-challenge", password, "-organization", "Lab", "-country", "JP", "-cn", name, "-dnsname", name + ".lab"}
 		return runProgram(t, "env", append([]string{"-C", dir, client}, cmd...)...) // it writes into its folder
 	}
-	t.Run("ENT-05 micromdm scepclient gets a certificate from newleaf ca", func(t *testing.T) {
+	t.Run("ENT-04 ENT-05 micromdm scepclient gets a certificate from newleaf ca", func(t *testing.T) {
 		t.Parallel()
 		a, dir := startAuthority(t, folder(t), "--weak", "des,sha1", "--issuer", "rsa"), folder(t)
 		if o := enroll(t, a, dir, "mm1"); o.code != 0 {
@@ -62,14 +62,14 @@ func TestMicromdmServer(t *testing.T) {
 	d.provision("[deletion]\nauto = true\nrules = [\"replaced\"]\n", fx17A()...)
 	d.start()
 
-	t.Run("F4-S427 contract weak algorithms: refused and said why until they are allowed", func(t *testing.T) {
+	t.Run("contract weak algorithms: refused and said why until they are allowed", func(t *testing.T) {
 		d.t = t
 		d.do("connection", "set", "--url", "http://"+address+"/scep")
 		d.do("anchor", "fetch", "--thumbprint", thumbprint(ca.Raw))
 		d.refuses(1, `renewal 1 has failed: .*`, "--weak", d.issuing("Xyz4", "tls")...)
 		d.unharmed()
 	})
-	t.Run("CLM-1 the device gets, uses and proves a certificate of micromdm scepserver", func(t *testing.T) {
+	t.Run("CLM-1d CLM-1g F19-G7 the device gets, uses and proves a certificate of micromdm scepserver", func(t *testing.T) {
 		d.t = t
 		d.do("connection", "set", "--weak", "des,sha1")
 		d.do(d.issuing("Xyz5", "tls")...)

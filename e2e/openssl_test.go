@@ -21,10 +21,13 @@ func plain(line string) string {
 	return strings.ToLower(strings.ReplaceAll(value, ":", ""))
 }
 
+// iso is how openssl writes a time with -dateopt iso_8601.
+const iso = "2006-01-02 15:04:05Z"
+
 func TestOpenSSL(t *testing.T) {
 	needs(t, "openssl", "openssl")
 	for _, issuer := range []string{"p256", "rsa"} {
-		t.Run("DM-10..13 openssl reads what a "+issuer+" issuer signs as we show it", func(t *testing.T) {
+		t.Run("DM-10 DM-11 DM-12 openssl reads what a "+issuer+" issuer signs as we show it", func(t *testing.T) {
 			t.Parallel()
 			d, a := lab17A(t, "--issuer", issuer)
 			d.do(d.issuing("Xyz4", "tls", "--san", "dns:device.lab,ip:192.0.2.1", "--key", "rsa-2048")...)
@@ -41,6 +44,10 @@ func TestOpenSSL(t *testing.T) {
 			if got := strings.TrimSpace(must(t, "openssl", "x509", "-in", file, "-noout", "-subject", "-nameopt", "RFC2253")); got != "subject="+c.Subject {
 				t.Errorf("openssl has %q, cert show has %q", got, c.Subject)
 			}
+			dates := must(t, "openssl", "x509", "-in", file, "-noout", "-dates", "-dateopt", "iso_8601")
+			if want := fmt.Sprintf("notBefore=%s\nnotAfter=%s\n", c.NotBefore.Format(iso), c.NotAfter.Format(iso)); dates != want {
+				t.Errorf("openssl has\n%scert show has\n%s", dates, want)
+			}
 			text := must(t, "openssl", "x509", "-in", file, "-noout", "-text")
 			for _, line := range []string{"DNS:device.lab, IP Address:192.0.2.1", "TLS Web Server Authentication", "Digital Signature"} {
 				if !strings.Contains(text, line) {
@@ -54,7 +61,7 @@ func TestOpenSSL(t *testing.T) {
 			}
 		})
 	}
-	t.Run("F7-G6 UI-044 anchor list shows the thumbprints that openssl computes", func(t *testing.T) {
+	t.Run("F7-G6 anchor list shows the thumbprints that openssl computes", func(t *testing.T) {
 		t.Parallel()
 		d, a := lab17A(t)
 		d.do("anchor", "fetch")
@@ -95,7 +102,7 @@ func TestOpenSSL(t *testing.T) {
 		}
 	})
 	for _, legacy := range []string{"", "-legacy"} {
-		t.Run(fmt.Sprintf("DM-29 the device imports a PKCS #12 file of openssl %s", legacy), func(t *testing.T) {
+		t.Run(fmt.Sprintf("DM-28 the device imports a PKCS #12 file of openssl %s", legacy), func(t *testing.T) {
 			t.Parallel()
 			d := newDevice(t, filepath.Join(folder(t), "device"))
 			d.provision("")

@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"crypto/tls"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -80,6 +82,24 @@ func TestQueue(t *testing.T) {
 		d.through()
 		d.holds("Xyz2:ipsec", "Xyz3:dot1x", "Bought", "Xyz4:tls")
 	})
+	t.Run("F8-G16 a client on the network that hangs up at once: the walk comes to its end", func(t *testing.T) {
+		t.Parallel()
+		d, _ := lab17A(t)
+		token := strings.TrimSpace(d.do("token", "create", "--role", "administrator", "--days", "1"))
+		conn, err := tls.Dial("tcp", d.address, &tls.Config{InsecureSkipVerify: true}) // the device is new to us
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := `{"name": "Xyz4", "key": "rsa-1024", "subject": "CN=Device001", "purposes": ["tls"], "password": "` + password + `"}`
+		fmt.Fprintf(conn, "POST /api/v1/certificates/issue HTTP/1.1\r\nHost: device\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+			token, len(body), body)
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the issuance has started", func() bool { return len(d.renewals()) == 1 })
+		d.through()
+		d.holds("Xyz2:ipsec", "Xyz3:dot1x", "Bought", "Xyz4:tls")
+	})
 	t.Run("F8-G10 pending survives a restart, with the same key and transaction", func(t *testing.T) {
 		t.Parallel()
 		d, a := lab17A(t, "--approve")
@@ -100,7 +120,7 @@ func TestQueue(t *testing.T) {
 			t.Errorf("%d certificates were issued", n)
 		}
 	})
-	t.Run("LAB a denied request fails and its key is forgotten", func(t *testing.T) {
+	t.Run("F8-G11 CLM-1d a request that a person denies fails with the reason", func(t *testing.T) {
 		t.Parallel()
 		d, a := lab17A(t, "--approve")
 		d.do(d.issuing("Xyz4", "tls", "--wait", "1s")...)

@@ -19,7 +19,6 @@ type scene struct {
 	begin    func(d *device) []string
 	prepare  func(t testing.TB, d *device, a *authority) // the store, stopped again
 	config   func(dir string) string                     // TOML of the machine's owner
-	settings []string                                    // further flags of "deletion set"
 	replaced string                                      // the certificate whose successor comes
 	never    []string                                    // the points that no walk of it passes
 	destroys map[string]string                           // by order: the step that destroys keys first
@@ -62,18 +61,17 @@ func updateScene() scene {
 	}
 }
 
-// refusedScene gives dot1x to files whose reader cannot be looked into. That is
-// never enough for dot1x: when the time for the proof is over, the old one is
-// put back.
+// refusedScene gives dot1x to a program that refuses the new certificate: the old
+// one is put back.
 func refusedScene() scene {
 	s := issueScene()
 	s.name = "refused"
 	s.config = func(string) string {
-		return "[[target]]\npurpose = \"dot1x\"\nneed = \"reload\"\nreload = [\"true\"]\n"
+		return "[[target]]\npurpose = \"dot1x\"\nneed = \"reload\"\nproof = [\"false\"]\n"
 	}
 	s.begin = func(d *device) []string { return d.issuing("Xyz4", "dot1x", "--wait", "0s") }
-	s.settings = []string{"--proof-limit", "1s"}
-	s.replaced = "" // nothing may be replaced
+	s.replaced = "" // nothing may be
+	s.never = []string{"restart.wanted", "restart.noted", "prove.done", "delete", "delete.judged", "delete.done"}
 	return s
 }
 
@@ -96,7 +94,7 @@ func (s scene) build(t testing.TB, order string) stage {
 	d.config = s.owner(t, dir)
 	s.prepare(t, d, a)
 	d.start()
-	d.do(append([]string{"deletion", "set", "--order", order}, s.settings...)...)
+	d.do("deletion", "set", "--order", order)
 	d.stop(t)
 	a.stop(t)
 	return stage{s, order, dir}
@@ -240,8 +238,7 @@ func (p *play) usable() {
 }
 
 // retired checks at the end that HTTPS and files are those of the holders, and
-// that no clear key of another certificate is left. A rejected certificate is to
-// be proven again, so it keeps its files for now.
+// that no clear key of another certificate is left.
 func (p *play) retired() {
 	p.t.Helper()
 	holder := map[string]string{}
@@ -252,9 +249,6 @@ func (p *play) retired() {
 	}
 	if seen := p.d.handshake(); seen != holder["tls"] {
 		p.t.Errorf("HTTPS serves %.8s, tls is held by %.8s", seen, holder["tls"])
-	}
-	if p.replaced == "" {
-		return
 	}
 	for dir, purpose := range map[string]string{"tls-portal": "tls:portal", "dot1x": "dot1x"} {
 		generations, err := filepath.Glob(filepath.Join(p.d.dir, "deploy", dir, "*", "key.pem"))

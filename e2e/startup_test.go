@@ -76,6 +76,7 @@ func TestGarbage(t *testing.T) {
 		{"config", "an open quote", "listen = \"127\n", `FILE, line 1, column \d+: .*`, ""},
 		{"config", "an unknown purpose", "[[target]]\npurpose = \"dot2x\"\n", `there is no purpose "dot2x"`, "dot1x"},
 		{"config", "assumed use for dot1x", "[[target]]\npurpose = \"dot1x\"\naccept = \"assumed\"\n", `accept = "assumed" is not possible for purpose "dot1x"`, "never for dot1x"},
+		{"config", "nothing that could prove the use", "[[target]]\npurpose = \"dot1x\"\n", `the target of purpose "dot1x" can never show that a certificate is in use`, "proof command"},
 		{"lab", "a misspelled key", "trusted = true\nstop_ad = \"bind\"\n", `FILE, line 2: there is no key "stop_ad"`, `"stop_at"`},
 		{"lab", "an unknown point", "stop_at = \"bind.trail\"\n", `a walk has no stop point "bind\.trail"`, `"bind.trial"`},
 		{"lab", "no date", "\nnow = \"tomorrow\"\n", `FILE, line 2, column \d+: .*`, ""},

@@ -49,6 +49,9 @@ nothing is kept if it is not.`,
 	thumbprint := cmd.Flags().String("thumbprint", "", "SHA-1 or SHA-256 thumbprint in `HEX`; spaces and colons do not matter")
 	complete(cmd, "thumbprint")
 	cmd.RunE = a.with(func(ctx context.Context, dev newleaf.Device, _ []string) error {
+		if cmd.Flags().Changed("thumbprint") && plainHex(*thumbprint) == "" {
+			return usageError("the thumbprint is empty")
+		}
 		rows, err := dev.FetchAnchors(ctx, *connection, *thumbprint)
 		if err != nil {
 			return err

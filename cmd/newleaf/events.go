@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,12 +22,18 @@ events are printed as they happen, until Ctrl-C.
 With -o json the events are one JSON array; with --follow they are one JSON
 object on each line.`,
 		Example: `  newleaf events --since 120
-  newleaf events --follow -o json | jq .text`,
+  newleaf events --follow -o json | jq .text
+  newleaf events --head 120:9f86d0...`,
 		Args: arguments}
 	follow := cmd.Flags().BoolP("follow", "f", false, "go on with new events as they happen")
 	since := cmd.Flags().Int64("since", 0, "only events after the one with this `ID`")
+	head := cmd.Flags().String("head", "", "check that the journal still contains the event `ID:HASH` noted earlier, and nothing was changed since")
 	complete(cmd, "since")
+	complete(cmd, "head")
 	cmd.RunE = a.with(func(ctx context.Context, dev newleaf.Device, _ []string) error {
+		if *head != "" {
+			return a.checkHead(ctx, dev, *head)
+		}
 		if *follow {
 			return a.followEvents(ctx, dev, *since)
 		}
@@ -44,6 +52,32 @@ object on each line.`,
 		return nil
 	})
 	return cmd
+}
+
+// checkHead finds a cut: a journal that was made anew, or shortened, does not have
+// the event that was noted.
+func (a *app) checkHead(ctx context.Context, dev newleaf.Device, head string) error {
+	digits, hash, ok := strings.Cut(head, ":")
+	id, err := strconv.ParseInt(digits, 10, 64)
+	if !ok || err != nil || id < 1 {
+		return usageError("the head %q is not of the form ID:HASH", head)
+	}
+	events, err := allEvents(ctx, dev, id-1)
+	if err != nil {
+		return err
+	}
+	if len(events) == 0 || events[0].ID == id && events[0].Hash != hash {
+		return newleaf.Errorf(newleaf.CodeDamaged, "the journal was cut or replaced: it does not contain event %d as it was noted", id).
+			WithHint("Compare it with an earlier export to see what is missing.")
+	}
+	if events[0].ID > id {
+		return newleaf.Errorf(newleaf.CodeNotFound, "event %d is older than what the journal keeps; the oldest is %d", id, events[0].ID).
+			WithHint("Note the head more often, or raise the journal's bounds.")
+	}
+	if err := newleaf.VerifyChain("", events); err != nil {
+		return err
+	}
+	return a.done(map[string]any{"ok": true, "since": id, "events": len(events)}, "The journal is whole from event %d on, %d events.", id, len(events))
 }
 
 func allEvents(ctx context.Context, dev newleaf.Device, since int64) ([]newleaf.Event, error) {

@@ -95,7 +95,11 @@ func numberOr(zero string) kind[int] {
 		if s == zero {
 			return 0, nil
 		}
-		return parseNumber(s)
+		n, err := parseNumber(s)
+		if err == nil && n < 1 {
+			err = newleaf.Errorf(newleaf.CodeInvalid, "%q is not 1 or more", s).WithHint("Write %s for none.", zero)
+		}
+		return n, err
 	}, func(n int) any {
 		if n == 0 {
 			return zero

@@ -47,8 +47,8 @@ used the store.`,
 			if err := fill(cmd.Context(), a.stateDir(), p); err != nil {
 				return err
 			}
-			a.say("%d certificates, %d connections and %d CA certificates are in the store.", len(p.Certificates), len(p.Connections), len(p.Anchors))
-			return nil
+			return a.done(map[string]int{"certificates": len(p.Certificates), "connections": len(p.Connections), "anchors": len(p.Anchors)},
+				"In the store: certificates %d, connections %d, CA certificates %d.", len(p.Certificates), len(p.Connections), len(p.Anchors))
 		},
 	}
 	cmd.Flags().StringVar(&configFile, "config", "", "TOML file of the machine's owner, for further purposes")
@@ -210,7 +210,7 @@ func (c provisionCertificate) read(dir, connection string, kinds newleaf.Kinds) 
 	if c.Origin == "" {
 		p.Origin = newleaf.Factory
 	}
-	if !slices.Contains([]newleaf.Origin{newleaf.Factory, newleaf.Generated, newleaf.Enrolled, newleaf.Imported}, p.Origin) {
+	if !slices.Contains([]newleaf.Origin{newleaf.Factory, newleaf.Generated, newleaf.Enrolled, newleaf.Imported, newleaf.Unknown}, p.Origin) {
 		return p, newleaf.Errorf(newleaf.CodeInvalid, "certificate %q: there is no origin %q", c.Name, c.Origin).
 			WithHint("Use factory, generated, enrolled or imported.")
 	}

@@ -124,36 +124,47 @@ func readImport(i newleaf.Import) (c newleaf.Certificate, key crypto.Signer, err
 	return c, key, nil
 }
 
-// add stores a certificate that did not come through a renewal.
+// add stores a certificate that did not come from an authority. Where automatic
+// deletion is switched on for such ones too, it then goes the same way as one that
+// did, from step 4 on: trial, proof, deletion.
 func (a *Agent) add(ctx context.Context, c newleaf.Certificate, key crypto.Signer, purposes []newleaf.Purpose, kind newleaf.EventKind) (l newleaf.Listed, err error) {
 	c.ID, c.Added = newleaf.IDOf(c.DER), a.Now()
 	if c.Parsed, err = newleaf.Parse(c.DER); err != nil {
 		return l, err
 	}
-	var plan []newleaf.Verdict
+	by := newleaf.ActorOf(ctx).Name
 	err = a.seal(ctx, func(tx *store.Tx) error {
 		sealed, err := a.Vault.Seal(key, c.Exportable)
 		if err != nil {
 			return newleaf.Errorf(newleaf.CodeInternal, "sealing the key: %w", err)
 		}
 		c.KeyID = sealed.ID
-		if err := nameFree(tx, c.Name); err != nil {
+		if err := errors.Join(nameFree(tx, c.Name), a.fit(c, purposes)); err != nil {
 			return err
 		}
-		if plan, err = a.roomFor(tx, c, purposes); err != nil {
+		run, err := a.roomFor(tx, c, purposes)
+		if err != nil {
 			return err
 		}
-		if err := tx.PutKey(store.Key(sealed)); err != nil {
+		if run.Policy.Auto {
+			c.State = newleaf.StatePending
+		}
+		if err := errors.Join(tx.PutKey(store.Key(sealed)), tx.AddCertificate(c)); err != nil {
 			return err
 		}
-		if err := tx.AddCertificate(c); err != nil {
-			return err
-		}
-		if err := a.note(tx, newleaf.Event{Kind: kind, By: newleaf.ActorOf(ctx).Name, Certificate: c.ID,
+		if err := a.note(tx, newleaf.Event{Kind: kind, By: by, Certificate: c.ID,
 			Text: fmt.Sprintf("certificate %q was %s", c.Name, kind), Data: a.facts(c.DER)}); err != nil {
 			return err
 		}
-		return a.rebind(ctx, tx, c, purposes)
+		if !run.Policy.Auto {
+			return a.rebind(ctx, tx, c, purposes)
+		}
+		r, err := a.begin(tx, newleaf.Renewal{Cause: newleaf.CauseManual, By: by, Step: newleaf.StepBind, Certificate: c.ID, Verified: true,
+			Request: newleaf.Request{Name: c.Name, Purposes: purposes}, Snapshot: run, ApplyPlan: true})
+		if err != nil {
+			return err
+		}
+		return a.putOnTrial(tx, &r)
 	})
 	if err != nil {
 		return l, err
@@ -162,31 +173,28 @@ func (a *Agent) add(ctx context.Context, c newleaf.Certificate, key crypto.Signe
 	if err := a.apply(ctx); err != nil {
 		return l, err
 	}
-	if err := a.deleteNow(ctx, &newleaf.Renewal{By: newleaf.ActorOf(ctx).Name}, newleaf.Targets(plan)); err != nil {
-		return l, err
-	}
 	return a.listed(ctx, string(c.ID), nil)
 }
 
-// roomFor admits c and, only where the administrator switched that on for added
-// certificates too, returns the plan to delete by (AMB-35, DLS-40).
-func (a *Agent) roomFor(tx *store.Tx, c newleaf.Certificate, purposes []newleaf.Purpose) ([]newleaf.Verdict, error) {
+// roomFor admits c and returns what its deletions are judged on; the policy is off
+// unless the administrator switched it on for added certificates (AMB-35, DLS-40).
+func (a *Agent) roomFor(tx *store.Tx, c newleaf.Certificate, purposes []newleaf.Purpose) (run newleaf.RunSnapshot, err error) {
 	set, err := settings(tx)
 	if err != nil {
-		return nil, err
+		return run, err
 	}
 	s, err := a.snapshot(tx)
 	if err != nil {
-		return nil, err
+		return run, err
 	}
 	policy, err := deletion(tx)
 	if err != nil {
-		return nil, err
+		return run, err
 	}
 	policy.Auto = policy.Auto && set.DeleteOnAdd
 	s.For, s.NewSize = purposes, int64(len(c.DER))+typicalSize/2
-	plan := policy.Plan(s)
-	return plan, newleaf.Admit(s, plan)
+	run = snapshotOf(s, policy, policy.Plan(s))
+	return run, admit(s, run.Plan)
 }
 
 // Export returns the certificate, or with PKCS #12 its key too, if that was made

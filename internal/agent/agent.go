@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,14 +44,17 @@ type Options struct {
 // renewals are carried out by Run alone, one at a time.
 type Agent struct {
 	Options
-	device string        // random name of this store, seed of jitter
-	kick   chan struct{} // wakes Run
-	clock  clock
-	mu     sync.Mutex // one destruction at a time: the vault has two slots
-	cancel sync.Map   // renewal ID -> context.CancelFunc of the exchange under way
+	device  string        // random name of this store, seed of jitter
+	kick    chan struct{} // wakes Run
+	clock   clock
+	mu      sync.Mutex              // one destruction at a time: the vault has two slots
+	current atomic.Pointer[walking] // the walk under way; set and read inside transactions
+	targets sync.Mutex              // calls of targets never overlap
 
 	resumed atomic.Bool // Run has looked at everything once since the start
 	broken  atomic.Bool // the store does not know what it holds: only a new start can tell
+
+	unretained atomic.Bool // a target still has files that it should have forgotten
 }
 
 var _ newleaf.Device = (*Agent)(nil)
@@ -82,7 +86,18 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 		return nil, err
 	}
 	a.readClock(ctx)
-	return a, a.load(ctx)
+	if err := a.load(ctx); err != nil {
+		return nil, err
+	}
+	a.retain(ctx)
+	return a, nil
+}
+
+// walking is the renewal that Run is at. Its row belongs to the walk alone.
+type walking struct {
+	id   int64
+	ctx  context.Context // ends when a person cancels it
+	stop context.CancelFunc
 }
 
 // Run carries out what is due until ctx ends or the device is to restart. It
@@ -134,10 +149,26 @@ func (a *Agent) farewell() {
 
 // note appends an event; who asked comes from the event or is the agent.
 func (a *Agent) note(tx *store.Tx, e newleaf.Event) error {
-	e.At = a.Now()
+	e.At, e.Text = a.Now(), cut(e.Text, longestText)
+	for k, v := range e.Data { // an authority must not be able to flush the journal
+		e.Data[k] = cut(v, longestData)
+	}
 	if e.By == "" {
 		e.By = "agent"
 	}
 	_, err := tx.Append(e)
 	return err
+}
+
+// Bounds of one event, in bytes.
+const (
+	longestText = 2 << 10
+	longestData = 16 << 10
+)
+
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + " ..."
 }

@@ -50,6 +50,7 @@ func (a *Agent) Certificate(ctx context.Context, ref string) (d newleaf.Detail, 
 				d.Chain = append(d.Chain, p.Subject)
 			}
 		}
+		s.For = s.Bindings.Held(c.ID) // in use: its own update; else any other
 		for _, v := range policy.Plan(s) {
 			if v.ID == c.ID {
 				d.Forecast = v
@@ -62,19 +63,39 @@ func (a *Agent) Certificate(ctx context.Context, ref string) (d newleaf.Detail, 
 
 // Delete removes a certificate by hand (VAR-14, DLS-37).
 func (a *Agent) Delete(ctx context.Context, ref string, force bool) error {
-	return a.change(ctx, ref, a.destroy, func(tx *store.Tx, c newleaf.Certificate) error {
+	check := func(tx *store.Tx, c newleaf.Certificate) ([]newleaf.Purpose, error) {
 		bindings, err := tx.Bindings()
+		used := bindings.Used(c.ID)
+		switch {
+		case err != nil:
+			return nil, err
+		case c.State != newleaf.StateHeld:
+			return nil, newleaf.Errorf(newleaf.CodeConflict, "certificate %q belongs to a renewal that is not through", c.Name)
+		case c.Pinned && !force:
+			return nil, newleaf.Errorf(newleaf.CodePinned, "certificate %q is pinned", c.Name)
+		case len(used) > 0 && !force:
+			return nil, newleaf.Errorf(newleaf.CodeInUse, "certificate %q is in use for %s", c.Name, a.labels(used))
+		}
+		return used, nil
+	}
+	refused := a.Store.Read(ctx, func(tx *store.Tx) error { // before a destruction is begun
+		c, err := tx.Certificate(ref)
+		if err == nil {
+			_, err = check(tx, c)
+		}
+		return err
+	})
+	if refused != nil {
+		return refused
+	}
+	return a.change(ctx, ref, a.destroy, func(tx *store.Tx, c newleaf.Certificate) error {
+		used, err := check(tx, c)
 		if err != nil {
 			return err
 		}
-		used := bindings.Used(c.ID)
-		switch {
-		case c.State != newleaf.StateHeld:
-			return newleaf.Errorf(newleaf.CodeConflict, "certificate %q belongs to a renewal that is not through", c.Name)
-		case c.Pinned && !force:
-			return newleaf.Errorf(newleaf.CodePinned, "certificate %q is pinned", c.Name)
-		case len(used) > 0 && !force:
-			return newleaf.Errorf(newleaf.CodeInUse, "certificate %q is in use for %s", c.Name, a.labels(used))
+		bindings, err := tx.Bindings()
+		if err != nil {
+			return err
 		}
 		for _, p := range used {
 			if err := tx.PutBinding(without(bindings.Of(p), c.ID)); err != nil {
@@ -86,12 +107,16 @@ func (a *Agent) Delete(ctx context.Context, ref string, force bool) error {
 	})
 }
 
-// without is b with id in no part.
+// without is b with id in no part. A previous certificate that can still be put
+// back takes the place of the current one.
 func without(b newleaf.Binding, id newleaf.ID) newleaf.Binding {
 	for _, part := range []*newleaf.ID{&b.Current, &b.Trial, &b.Previous, &b.Loaded} {
 		if *part == id {
 			*part = ""
 		}
+	}
+	if b.Current == "" {
+		b.Current, b.Previous = b.Previous, ""
 	}
 	if b.Previous == "" {
 		b.Until = time.Time{}
@@ -101,13 +126,8 @@ func without(b newleaf.Binding, id newleaf.ID) newleaf.Binding {
 
 // change finds the certificate, changes it in one transaction made by write, and
 // lets targets and Run follow.
-func (a *Agent) change(ctx context.Context, ref string, write func(context.Context, func(*store.Tx) error) error, f func(*store.Tx, newleaf.Certificate) error) error {
-	// Refuse before a destruction is begun: looking costs no new key generation.
-	err := a.Store.Read(ctx, func(tx *store.Tx) error { _, err := tx.Certificate(ref); return err })
-	if err != nil {
-		return err
-	}
-	err = write(ctx, func(tx *store.Tx) error {
+func (a *Agent) change(ctx context.Context, ref string, write writer, f func(*store.Tx, newleaf.Certificate) error) error {
+	err := write(ctx, func(tx *store.Tx) error {
 		c, err := tx.Certificate(ref)
 		if err != nil {
 			return err
@@ -185,10 +205,8 @@ func (a *Agent) rebind(ctx context.Context, tx *store.Tx, c newleaf.Certificate,
 	if c.State != newleaf.StateHeld || c.Damaged {
 		return newleaf.Errorf(newleaf.CodeConflict, "certificate %q cannot be given a purpose now", c.Name)
 	}
-	for _, p := range purposes {
-		if kind, ok := a.Kinds.Find(p); ok && !c.Fits(kind) {
-			return newleaf.Errorf(newleaf.CodeUnfit, "the extended key usage of %q does not allow %s", c.Name, a.Kinds.Label(p))
-		}
+	if err := a.fit(c, purposes); err != nil {
+		return err
 	}
 	bindings, err := tx.Bindings()
 	if err != nil {
@@ -222,6 +240,16 @@ func (a *Agent) rebind(ctx context.Context, tx *store.Tx, c newleaf.Certificate,
 		}
 		if err := a.note(tx, newleaf.Event{Kind: newleaf.EventBound, By: newleaf.ActorOf(ctx).Name, Certificate: c.ID, Text: text}); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// fit refuses purposes that the certificate's extended key usage does not allow.
+func (a *Agent) fit(c newleaf.Certificate, purposes []newleaf.Purpose) error {
+	for _, p := range purposes {
+		if kind, ok := a.Kinds.Find(p); ok && !c.Fits(kind) {
+			return newleaf.Errorf(newleaf.CodeUnfit, "the extended key usage of %q does not allow %s", c.Name, a.Kinds.Label(p))
 		}
 	}
 	return nil

@@ -60,6 +60,7 @@ func TestClockDoubt(t *testing.T) {
 		_, err := d.SetPurposes(context.Background(), "Xyz2", nil)
 		must(t, err)
 		d.now = d.now.Add(370 * day)
+		d.reboot() // until then Xyz2 is loaded
 		d.issue("Xyz5", newleaf.TLS)
 		d.holds("Xyz3:dot1x", "Xyz5:tls")
 	})
@@ -107,6 +108,7 @@ func TestClockDoubt(t *testing.T) {
 			t.Errorf("the floor is %s", st.Clock.Floor)
 		}
 		d.issue("Xyz5", newleaf.TLS) // control
+		d.tick()
 		if st, err = d.Status(context.Background()); err != nil || !st.Clock.Floor.Equal(d.named("Xyz5").NotBefore) {
 			t.Errorf("the floor is %s (%v), not the notBefore of Xyz5", st.Clock.Floor, err)
 		}

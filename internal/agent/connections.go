@@ -61,9 +61,9 @@ func (a *Agent) SetConnection(ctx context.Context, c newleaf.Connection) (info n
 	if err := c.Validate(); err != nil {
 		return info, err
 	}
-	write := a.Store.Write
+	var write writer = a.Store.Write
 	if !c.KeepPassword {
-		write = a.forgetting(ctx, c.Name)
+		write = a.forgettingPassword(ctx, c.Name)
 	}
 	err = write(ctx, func(tx *store.Tx) error {
 		all, err := tx.Connections()
@@ -90,8 +90,8 @@ func (a *Agent) SetConnection(ctx context.Context, c newleaf.Connection) (info n
 	return info, err
 }
 
-// forgetting is a write that also destroys the connection's password, if it has one.
-func (a *Agent) forgetting(ctx context.Context, name string) func(context.Context, func(*store.Tx) error) error {
+// forgettingPassword is a writer that also destroys the connection's password, if it has one.
+func (a *Agent) forgettingPassword(ctx context.Context, name string) writer {
 	stored := false
 	_ = a.Store.Read(ctx, func(tx *store.Tx) (err error) { // a failing read fails the write too
 		_, stored, err = tx.Secret(connectionSecret(name))
@@ -119,7 +119,7 @@ func sameConnection(a, b newleaf.Connection) bool {
 // RemoveConnection forgets a connection and its password. Its anchors stay, as
 // certificates issued through it may still be checked by them.
 func (a *Agent) RemoveConnection(ctx context.Context, name string) error {
-	return a.forgetting(ctx, name)(ctx, func(tx *store.Tx) error {
+	return a.forgettingPassword(ctx, name)(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Connection(name); err != nil {
 			return err
 		}

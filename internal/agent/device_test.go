@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -30,6 +31,7 @@ type device struct {
 	trusted   bool
 	authority *newleaftest.Authority
 	targets   map[newleaf.Purpose]*target
+	real      map[newleaf.Purpose]deploy.Target // beside targets
 	restarts  int
 	dial      func(newleaf.Connection) (enroll.Client, error)
 	stop      func(string)
@@ -102,6 +104,7 @@ func (d *device) begin(st *store.Store, vault *keys.Vault) {
 	for p, t := range d.targets {
 		targets[p] = t
 	}
+	maps.Copy(targets, d.real)
 	a, err := agent.New(context.Background(), agent.Options{
 		Store: st, Vault: vault, Kinds: newleaf.BuiltinKinds(), Targets: targets,
 		Dial: func(c newleaf.Connection) (enroll.Client, error) { return d.dial(c) },

@@ -41,6 +41,13 @@ func (a *Agent) prepare(ctx context.Context, r *newleaf.Renewal) (*exchange, err
 	var present *newleaf.Certificate
 	var presentKey, ownKey store.Key
 	err := a.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		s, err := a.snapshot(tx)
+		if err != nil {
+			return err
+		}
+		if err := gone(r, s); err != nil {
+			return err
+		}
 		if x.conn, err = tx.Connection(r.Request.Connection); err != nil {
 			return err
 		}
@@ -61,9 +68,11 @@ func (a *Agent) prepare(ctx context.Context, r *newleaf.Renewal) (*exchange, err
 	if err != nil {
 		return nil, err
 	}
-	if spent, free := enroll.Spent(r.Sent, a.Now(), newleaf.Scaled(enroll.BudgetSpan, lifetimeOf(present))); spent {
-		return nil, newleaf.Errorf(newleaf.CodeMayHold, "%d requests brought no usable certificate, the next goes out after %s",
-			enroll.BudgetRequests, free.UTC().Format(time.RFC3339))
+	if r.Unanswered { // the device stopped before the answer came
+		r.Sent, r.Unanswered = append(r.Sent, a.Now()), false
+	}
+	if enroll.Spent(r.Sent, a.Now(), newleaf.Scaled(enroll.BudgetSpan, lifetimeOf(present))) {
+		return nil, newleaf.Errorf(newleaf.CodeMayHold, "the authority may hold a certificate: %d requests brought none that can be used", enroll.BudgetRequests)
 	}
 	if present != nil {
 		if x.ask.Present, err = a.credential(*present, presentKey); err != nil {
@@ -94,7 +103,7 @@ func (a *Agent) requestKey(ctx context.Context, r *newleaf.Renewal, own store.Ke
 		return nil, newleaf.Errorf(newleaf.CodeInternal, "making a key of kind %s: %w", r.Request.Key, err)
 	}
 	a.Stop("request.generated")
-	err = a.seal(ctx, func(tx *store.Tx) error {
+	err = a.commit(ctx, a.seal, r, func(tx *store.Tx, r *newleaf.Renewal) error {
 		sealed, err := a.Vault.Seal(key, r.Request.Exportable)
 		if err != nil {
 			return err
@@ -117,17 +126,19 @@ func (a *Agent) exchange(ctx context.Context, r *newleaf.Renewal, x *exchange) (
 	if err != nil {
 		return enroll.Accepted{}, err
 	}
-	if caps.Unknown { // as behind a proxy that finds nobody: what is not sent cannot be lost
-		if _, err := x.client.Certificates(ctx); err != nil {
-			return enroll.Accepted{}, err
-		}
-	}
 	x.rungs = enroll.Ladder(caps, x.ask.Present != nil, x.secret != "")
 	if !slices.Contains(x.rungs, enroll.Method(r.Method)) {
 		r.Method = string(x.rungs[0])
 	}
 	for requests := 1; ; requests++ {
 		answer, err := a.ask(ctx, r, x)
+		var not *enroll.NotIssued
+		if next := enroll.Next(x.rungs, enroll.Method(r.Method)); errors.As(err, &not) && not.Refused && next != "" {
+			if err := a.climb(ctx, r, next, err.Error()); err != nil {
+				return enroll.Accepted{}, err
+			}
+			continue
+		}
 		if err != nil {
 			return enroll.Accepted{}, err
 		}
@@ -157,8 +168,8 @@ func (a *Agent) ask(ctx context.Context, r *newleaf.Renewal, x *exchange) (enrol
 	if r.Polls > 0 {
 		return x.client.Poll(ctx, x.ask)
 	}
-	r.Unanswered = true
-	err := a.Store.Write(ctx, func(tx *store.Tx) error {
+	err := a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
+		r.Unanswered = true
 		_, err := tx.PutRenewal(*r)
 		return err
 	})
@@ -167,12 +178,9 @@ func (a *Agent) ask(ctx context.Context, r *newleaf.Renewal, x *exchange) (enrol
 	}
 	a.Stop("request.sending")
 	answer, err := x.client.Send(ctx, x.ask)
-	if err == nil {
-		r.Unanswered = false
-	} else if mayHaveIssued(err) {
+	r.Unanswered = false
+	if err != nil && mayHaveIssued(err) {
 		r.Sent = append(r.Sent, a.Now())
-	} else {
-		r.Unanswered = false
 	}
 	return answer, err
 }
@@ -180,11 +188,8 @@ func (a *Agent) ask(ctx context.Context, r *newleaf.Renewal, x *exchange) (enrol
 // mayHaveIssued reports that the authority may have issued a certificate that we
 // do not have: the request may have arrived, and no readable answer came back.
 func mayHaveIssued(err error) bool {
-	switch newleaf.CodeOf(err) {
-	case newleaf.CodeUnreachable, newleaf.CodeNoConnection, newleaf.CodeNoAnchor, newleaf.CodeUnconfirmed, newleaf.CodeRAChanged, newleaf.CodeInvalid:
-		return false
-	}
-	return true
+	var not *enroll.NotIssued
+	return !errors.As(err, &not) && newleaf.CodeOf(err) != newleaf.CodeUnreachable
 }
 
 // pending stores when to ask again (F8-G10).
@@ -196,7 +201,7 @@ func (a *Agent) pending(ctx context.Context, r *newleaf.Renewal, answer enroll.A
 		}
 		return errWait
 	}
-	err := a.Store.Write(ctx, func(tx *store.Tx) error {
+	err := a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
 		r.Polls++
 		r.Phase = newleaf.PhasePending
 		pause := max(answer.RetryAfter, a.Now().Sub(r.Started)/4)
@@ -207,7 +212,10 @@ func (a *Agent) pending(ctx context.Context, r *newleaf.Renewal, answer enroll.A
 		}
 		return a.save(tx, r, r.Step, true, "the authority has not decided yet; newleaf asks again with the same key")
 	})
-	return errors.Join(err, errWait)
+	if err != nil {
+		return err
+	}
+	return errWait
 }
 
 // refusal ends a ladder: the authority refused so many requests.
@@ -231,7 +239,7 @@ func refused(r *newleaf.Renewal, answer enroll.Answer, requests int) error {
 // climb goes on with the next rung, as a new transaction: a repeated one would
 // be answered with the same refusal.
 func (a *Agent) climb(ctx context.Context, r *newleaf.Renewal, next enroll.Method, why string) error {
-	return a.Store.Write(ctx, func(tx *store.Tx) error {
+	return a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
 		from := r.Method
 		r.Method, r.TransactionID, r.Polls = string(next), newTransaction(), 0
 		return a.save(tx, r, r.Step, false, fmt.Sprintf("the authority refused by %s (%s); trying by %s", from, why, next))
@@ -245,9 +253,11 @@ func (a *Agent) check(ctx context.Context, r *newleaf.Renewal, x *exchange, answ
 	if err := a.Store.Read(ctx, func(tx *store.Tx) (err error) { held, err = tx.Certificates(); return err }); err != nil {
 		return enroll.Accepted{}, err
 	}
+	clock := a.clock.state()
 	accepted, err := enroll.Check(answer.Certificates, enroll.Wanted{
 		Public: x.ask.Key.Public(), Purposes: r.Request.Purposes, Kinds: a.Kinds, Trust: x.ask.Trust, Verify: r.Request.Verify,
-		Held: func(id newleaf.ID) bool { return find(held, id) != nil }, Now: a.Now(), Clock: a.clock.state().Trusted,
+		Held: func(id newleaf.ID) bool { return find(held, id) != nil }, Now: a.Now(), Clock: clock.Trusted,
+		Floor: clock.Floor, Ends: endOf(find(held, r.Replaces)),
 	})
 	if err == nil {
 		return accepted, nil
@@ -284,4 +294,12 @@ func lifetimeOf(c *newleaf.Certificate) time.Duration {
 		return 0
 	}
 	return c.Lifetime()
+}
+
+// endOf is when c ends, zero for none.
+func endOf(c *newleaf.Certificate) time.Time {
+	if c == nil {
+		return time.Time{}
+	}
+	return c.NotAfter
 }

@@ -16,12 +16,17 @@ import (
 // not get a certificate ends, as a person waits for it; everything else is tried
 // again, for what is in use needs its successor (TIM-35).
 func (a *Agent) failed(ctx context.Context, r *newleaf.Renewal, cause error) error {
+	if !r.Phase.Open() || r.Step == newleaf.StepDone {
+		return cause // the renewal is through, only something after it failed
+	}
 	e := newleaf.AsError(cause)
 	step := r.Step
 	r.Tries, r.Error = r.Tries+1, e
 	switch {
 	case e.Code == newleaf.CodeCancelled:
 		return a.end(ctx, r, newleaf.PhaseCancelled, newleaf.EventCancelled)
+	case e.Code == newleaf.CodeNotFound && step.Number() < newleaf.StepKeep.Number():
+		return a.end(ctx, r, newleaf.PhaseFailed, newleaf.EventFailed) // what it updates is gone
 	case r.Cause == newleaf.CauseManual && step.Number() <= newleaf.StepKeep.Number():
 		return a.end(ctx, r, newleaf.PhaseFailed, newleaf.EventFailed)
 	}
@@ -32,18 +37,18 @@ func (a *Agent) failed(ctx context.Context, r *newleaf.Renewal, cause error) err
 	if r.NextTry.IsZero() {
 		text = "it waits for a person"
 	}
-	change := func(tx *store.Tx) error {
-		return a.save(tx, r, step, false, fmt.Sprintf("%s; %s", e.Text, text))
-	}
 	burned := []newleaf.Code{newleaf.CodeForeignKey, newleaf.CodeOldCert, newleaf.CodeUntrusted, newleaf.CodeUnfit}
-	if r.KeyID == "" || !slices.Contains(burned, e.Code) {
-		return a.Store.Write(ctx, change)
+	var write writer = a.Store.Write
+	if r.KeyID != "" && slices.Contains(burned, e.Code) {
+		write = a.destroy
 	}
-	return a.destroy(ctx, func(tx *store.Tx) error {
-		if err := a.dropKey(tx, r); err != nil {
-			return err
+	return a.commit(ctx, write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
+		if slices.Contains(burned, e.Code) {
+			if err := a.dropKey(tx, r); err != nil {
+				return err
+			}
 		}
-		return change(tx)
+		return a.save(tx, r, step, false, fmt.Sprintf("%s; %s", e.Text, text))
 	})
 }
 
@@ -58,11 +63,16 @@ func pause(cause error, lifetime time.Duration) time.Duration {
 }
 
 // end closes r without a certificate: the fresh key and the password are
-// destroyed (F8-G9), what was in use still is.
-func (a *Agent) end(ctx context.Context, r *newleaf.Renewal, phase newleaf.Phase, kind newleaf.EventKind) error {
-	step := r.Step
-	r.Phase, r.Ended, r.NextTry, r.Staged = phase, a.Now(), time.Time{}, nil
-	change := func(tx *store.Tx) error {
+// destroyed (F8-G9), what was in use still is. first, if given, may still refuse.
+func (a *Agent) end(ctx context.Context, r *newleaf.Renewal, phase newleaf.Phase, kind newleaf.EventKind, first ...func(*store.Tx) error) error {
+	return a.commit(ctx, a.destroy, r, func(tx *store.Tx, r *newleaf.Renewal) error {
+		for _, check := range first {
+			if err := check(tx); err != nil {
+				return err
+			}
+		}
+		step := r.Step
+		r.Phase, r.Ended, r.NextTry, r.Staged, r.Snapshot.Plan, r.Snapshot.IDs = phase, a.Now(), time.Time{}, nil, nil, nil
 		if err := a.dropKey(tx, r); err != nil {
 			return err
 		}
@@ -75,11 +85,7 @@ func (a *Agent) end(ctx context.Context, r *newleaf.Renewal, phase newleaf.Phase
 		return a.note(tx, newleaf.Event{Kind: kind, By: r.By, Renewal: r.ID, Certificate: r.Replaces,
 			Text: fmt.Sprintf("no certificate for %q: %s", r.Request.Name, r.Error.Text),
 			Data: map[string]string{"code": string(r.Error.Code), "hint": r.Error.Hint}})
-	}
-	if r.KeyID == "" {
-		return a.Store.Write(ctx, change)
-	}
-	return a.destroy(ctx, change)
+	})
 }
 
 // dropKey deletes the key that waited for a certificate.
@@ -99,16 +105,20 @@ func (a *Agent) dropKey(tx *store.Tx, r *newleaf.Renewal) error {
 // giveUp ends r after its certificate was rejected too often. The key is
 // destroyed; public bytes and reason stay in the journal. The walk ends here.
 func (a *Agent) giveUp(ctx context.Context, r *newleaf.Renewal, cause error) error {
-	r.Error = newleaf.AsError(cause)
-	r.Sent = append(r.Sent, a.Now())
-	r.Phase, r.Ended, r.KeyID = newleaf.PhaseFailed, a.Now(), ""
-	err := a.destroy(ctx, func(tx *store.Tx) error {
+	err := a.commit(ctx, a.destroy, r, func(tx *store.Tx, r *newleaf.Renewal) error {
 		c, err := tx.Certificate(string(r.Certificate))
 		if err != nil {
 			return err
 		}
+		r.Error, r.Sent = newleaf.AsError(cause), append(r.Sent, a.Now())
+		r.Phase, r.Ended, r.KeyID, r.Snapshot.Plan, r.Snapshot.IDs = newleaf.PhaseFailed, a.Now(), "", nil, nil
 		e := newleaf.Event{By: r.By, Renewal: r.ID, Text: fmt.Sprintf("certificate %q was given up: %s", c.Name, cause)}
-		if err := a.removeCertificate(tx, c, e); err != nil {
+		if c.Origin != newleaf.Enrolled { // a person brought it and may still want it
+			err = a.setState(tx, c.ID, newleaf.StateHeld)
+		} else {
+			err = a.removeCertificate(tx, c, e)
+		}
+		if err != nil {
 			return err
 		}
 		if _, err := tx.PutRenewal(*r); err != nil {
@@ -117,9 +127,10 @@ func (a *Agent) giveUp(ctx context.Context, r *newleaf.Renewal, cause error) err
 		return a.note(tx, newleaf.Event{Kind: newleaf.EventFailed, By: r.By, Renewal: r.ID, Certificate: r.Replaces, Text: cause.Error(),
 			Data: map[string]string{"code": string(r.Error.Code), "hint": r.Error.Hint}})
 	})
-	if err = errors.Join(err, a.retain(ctx)); err != nil {
+	if err != nil {
 		return err
 	}
+	a.retain(ctx)
 	return errWait
 }
 
@@ -137,42 +148,42 @@ func (a *Agent) deadline(ctx context.Context, r *newleaf.Renewal) (expires time.
 	return expires, lifetime
 }
 
-// forgetPassword makes change and forgets the password that came with r, as it
-// has served; it is kept for the connection only where the administrator ticked
-// that this authority wants it for every update (contract, "Challenge passwords").
-func (a *Agent) forgetPassword(ctx context.Context, r *newleaf.Renewal, change func(*store.Tx) error) error {
-	var secret []byte
-	keep := false
-	err := a.Store.Read(ctx, func(tx *store.Tx) error {
-		sealed, found, err := tx.Secret(renewalSecret(r.ID))
-		if err != nil || !found {
-			return err
-		}
-		if secret, err = a.Vault.OpenBytes(keys.Sealed(sealed)); err != nil {
+// forgetting returns the writer that also forgets the password that came with r,
+// as it has served; it is kept for the connection only where the administrator
+// ticked that this authority wants it for every update (contract, "Challenge
+// passwords").
+func (a *Agent) forgetting(ctx context.Context, r *newleaf.Renewal) (writer, error) {
+	var sealed store.Key
+	found, keep := false, false
+	err := a.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		if sealed, found, err = tx.Secret(renewalSecret(r.ID)); err != nil || !found {
 			return err
 		}
 		c, err := tx.Connection(r.Request.Connection)
 		keep = c.KeepPassword
 		return err
 	})
-	if err != nil {
-		return err
+	if err != nil || !found {
+		return a.Store.Write, err
 	}
-	if secret == nil {
-		return a.Store.Write(ctx, change)
-	}
-	defer clear(secret)
 	if keep {
+		secret, err := a.Vault.OpenBytes(keys.Sealed(sealed))
+		if err != nil {
+			return nil, newleaf.Errorf(newleaf.CodeDamaged, "opening the password of renewal %d: %w", r.ID, err)
+		}
+		defer clear(secret)
 		if err := a.keepPassword(ctx, r.Request.Connection, secret); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return a.destroy(ctx, func(tx *store.Tx) error {
-		if err := tx.DeleteSecret(renewalSecret(r.ID)); err != nil {
-			return err
-		}
-		return change(tx)
-	})
+	return func(ctx context.Context, change func(*store.Tx) error) error {
+		return a.destroy(ctx, func(tx *store.Tx) error {
+			if err := tx.DeleteSecret(renewalSecret(r.ID)); err != nil {
+				return err
+			}
+			return change(tx)
+		})
+	}, nil
 }
 
 func (a *Agent) keepPassword(ctx context.Context, connection string, secret []byte) error {

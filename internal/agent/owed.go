@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +49,8 @@ func (a *Agent) settleOwed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.retain(ctx)
+	a.retain(ctx)
+	return nil
 }
 
 // owedPlan is what settleOwed will do.
@@ -74,16 +76,31 @@ func (a *Agent) planOwed(tx *store.Tx) (p owedPlan, err error) {
 			l.snapshot.Bindings[i].Previous = ""
 		}
 	}
-	p.why = map[newleaf.ID]newleaf.Reason{}
+	var targets []newleaf.Verdict
 	for _, o := range owed {
-		why := newleaf.StillUnused(o.Certificate, l.snapshot, l.policy)
-		p.why[o.Certificate] = why
+		targets = append(targets, newleaf.Verdict{ID: o.Certificate, Delete: true, Rule: o.Rule, Rules: o.Rules})
+	}
+	p.why = map[newleaf.ID]newleaf.Reason{}
+	verdicts := newleaf.Deletable(targets, l.snapshot, l.policy)
+	for _, o := range owed {
+		i := slices.IndexFunc(verdicts, func(v newleaf.Verdict) bool { return v.ID == o.Certificate })
+		c := find(l.snapshot.Certificates, o.Certificate)
 		switch {
-		case find(l.snapshot.Certificates, o.Certificate) == nil, why == newleaf.KeepPinned, why == newleaf.KeepOff,
-			len(l.snapshot.Bindings.Held(o.Certificate)) > 0:
+		case i < 0:
 			p.cancelled = append(p.cancelled, o)
-		case why == "" && !now.Before(o.NotBefore):
-			p.due = append(p.due, o)
+		case c.Pinned: // also while it can still be put back
+			p.why[o.Certificate] = newleaf.KeepPinned
+			p.cancelled = append(p.cancelled, o)
+		case !l.policy.Auto:
+			p.why[o.Certificate] = newleaf.KeepOff
+			p.cancelled = append(p.cancelled, o)
+		case verdicts[i].Delete:
+			if !now.Before(o.NotBefore) {
+				p.due = append(p.due, o)
+			}
+		case verdicts[i].Reason != newleaf.KeepInUse || len(l.snapshot.Bindings.Held(o.Certificate)) > 0:
+			p.why[o.Certificate] = verdicts[i].Reason
+			p.cancelled = append(p.cancelled, o)
 		}
 	}
 	return p, nil
@@ -96,17 +113,19 @@ func (a *Agent) deleteOwed(tx *store.Tx, due []newleaf.Owed) error {
 		if err != nil {
 			return err
 		}
-		r, err := tx.Renewal(o.Renewal)
-		if err != nil {
-			r = newleaf.Renewal{ID: o.Renewal}
-		}
 		v := newleaf.Verdict{ID: c.ID, Name: c.Name, Rule: o.Rule, Rules: o.Rules}
-		if err := a.deleteEach(tx, &r, []newleaf.Verdict{v}); err != nil {
+		gone, err := a.deleteEach(tx, "agent", o.Renewal, []newleaf.Verdict{v})
+		if err != nil {
 			return err
 		}
-		if r.Step == "" {
+		r, err := tx.Renewal(o.Renewal)
+		if newleaf.CodeOf(err) == newleaf.CodeNotFound {
 			continue // its row is gone already
 		}
+		if err != nil {
+			return err
+		}
+		r.Deleted = append(r.Deleted, gone...)
 		if _, err := tx.PutRenewal(r); err != nil {
 			return err
 		}

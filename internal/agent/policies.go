@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"time"
 
 	"newleaf"
 	"newleaf/internal/store"
@@ -42,11 +45,18 @@ func (a *Agent) SetReservation(ctx context.Context, r newleaf.Reservation) (i ne
 		if err != nil {
 			return err
 		}
+		if r.Zone == "" {
+			set, err := settings(tx)
+			if err != nil {
+				return err
+			}
+			r.Zone = set.Zone
+		}
 		r = r.SavedOver(old, a.Now().UTC())
 		if err := r.Validate(a.Now()); err != nil {
 			return err
 		}
-		if err := a.known(tx, r.Only); err != nil {
+		if r.Only, err = known(tx, r.Only); err != nil {
 			return err
 		}
 		if err := a.saveDocument(ctx, tx, store.DocReservation, old, r, "the update reservation"); err != nil {
@@ -59,14 +69,17 @@ func (a *Agent) SetReservation(ctx context.Context, r newleaf.Reservation) (i ne
 	return i, err
 }
 
-// known checks that the selected certificates exist.
-func (a *Agent) known(tx *store.Tx, ids []newleaf.ID) error {
-	for _, id := range ids {
-		if _, err := tx.Certificate(string(id)); err != nil {
-			return err
+// known turns references to certificates into their IDs.
+func known(tx *store.Tx, refs []newleaf.ID) ([]newleaf.ID, error) {
+	out := []newleaf.ID{}
+	for _, ref := range refs {
+		c, err := tx.Certificate(string(ref))
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, c.ID)
 	}
-	return nil
+	return out, nil
 }
 
 // PlanReservation lists the coming updates (contract, "reservation plan").
@@ -85,7 +98,7 @@ func (a *Agent) PlanReservation(ctx context.Context, q newleaf.ForecastQuery) (o
 		}
 		if q.Unsaved != nil {
 			res = q.Unsaved.SavedOver(res, from.UTC())
-			if err := res.Validate(from); err != nil {
+			if err := res.Validate(time.Time{}); err != nil { // a date that has passed would fire at once
 				return err
 			}
 		}
@@ -95,6 +108,9 @@ func (a *Agent) PlanReservation(ctx context.Context, q newleaf.ForecastQuery) (o
 		}
 		hs := held(s)
 		if !q.AfterSuccess.IsZero() {
+			if q.AfterSuccess.After(from) {
+				from = q.AfterSuccess
+			}
 			for i := range hs {
 				hs[i] = hs[i].Renewed(q.AfterSuccess)
 			}
@@ -125,6 +141,9 @@ func (a *Agent) deletionInfo(tx *store.Tx, p newleaf.DeletionPolicy) (newleaf.De
 		return i, err
 	}
 	i.Capacity = set.Capacity
+	if p.Auto && p.Free > 0 && set.Quota == 0 {
+		i.Warnings = append(i.Warnings, "A limit of free space is set, but no quota: space is never short, so nothing is deleted for it.")
+	}
 	if i.Stored, _, err = tx.Usage(); err != nil {
 		return i, err
 	}
@@ -219,15 +238,18 @@ func (a *Agent) SetSettings(ctx context.Context, s newleaf.Settings) (newleaf.Se
 		s.Needs = map[newleaf.Purpose]newleaf.Need{}
 	}
 	err := a.Store.Write(ctx, func(tx *store.Tx) error {
+		old, err := settings(tx)
+		if err != nil {
+			return err
+		}
 		held, _, err := tx.Usage()
 		if err != nil {
 			return err
 		}
-		if err := s.Validate(held, a.Kinds); err != nil {
-			return err
+		if s.Capacity >= old.Capacity {
+			held = 0 // what is too much already forbids no other change
 		}
-		old, err := settings(tx)
-		if err != nil {
+		if err := s.Validate(held, a.Kinds); err != nil {
 			return err
 		}
 		return a.saveDocument(ctx, tx, store.DocSettings, old, s, "the settings")
@@ -240,13 +262,17 @@ func (a *Agent) SetSettings(ctx context.Context, s newleaf.Settings) (newleaf.Se
 // saveDocument stores a settings document and its event, nothing where nothing
 // changed, so that applying a file twice leaves no trace.
 func (a *Agent) saveDocument(ctx context.Context, tx *store.Tx, key string, old, new any, what string) error {
-	before, after := fmt.Sprintf("%+v", old), fmt.Sprintf("%+v", new)
-	if before == after {
-		return nil
+	before, err := json.Marshal(old)
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", what, err)
+	}
+	after, err := json.Marshal(new)
+	if err != nil || bytes.Equal(before, after) {
+		return err
 	}
 	if err := tx.PutDocument(key, new); err != nil {
 		return err
 	}
 	return a.note(tx, newleaf.Event{Kind: newleaf.EventSettings, By: newleaf.ActorOf(ctx).Name, Text: what + " was changed",
-		Data: map[string]string{"before": before, "after": after}})
+		Data: map[string]string{"before": string(before), "after": string(after)}})
 }

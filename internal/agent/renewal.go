@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"newleaf"
@@ -22,31 +23,22 @@ import (
 //	5 restart  restart the device if a purpose reads its certificate at the start
 //	6 prove    see the new certificate in use; put the old one back if it is not
 //	7 delete   delete what is unnecessary
-func (a *Agent) walk(ctx context.Context, r newleaf.Renewal) error {
-	steps := map[newleaf.Step]func(context.Context, *newleaf.Renewal) error{
-		newleaf.StepRoom: a.room, newleaf.StepRequest: a.request, newleaf.StepKeep: a.keep, newleaf.StepBind: a.bind,
-		newleaf.StepRestart: a.restart, newleaf.StepProve: a.prove, newleaf.StepDelete: a.deleteUnnecessary,
-	}
-	asking, cancel := context.WithCancel(ctx) // a person may cancel until there is a certificate
-	defer cancel()
-	a.cancel.Store(r.ID, cancel)
-	defer a.cancel.Delete(r.ID)
+func (a *Agent) walk(ctx context.Context, w *walking, r newleaf.Renewal) error {
 	r.Phase = newleaf.PhaseRunning
-	for r.Step != newleaf.StepDone {
-		at, in := r.Step, asking
-		if holdsSlot(r) {
-			a.cancel.Delete(r.ID)
-			in = ctx
+	for r.Phase == newleaf.PhaseRunning && r.Step != newleaf.StepDone {
+		at, in := r.Step, ctx
+		if !holdsSlot(r) {
+			in = w.ctx // a person may cancel until there is a certificate
 		}
 		a.Stop(string(at))
-		err := steps[at](in, &r)
+		err := a.step(in, &r)
 		switch {
 		case errors.Is(err, errWait):
 			return nil // the step said in the store what it waits for
-		case ctx.Err() != nil:
-			return ctx.Err() // the next start goes on here
-		case err != nil && in.Err() != nil:
-			return a.failed(ctx, &r, newleaf.Errorf(newleaf.CodeCancelled, "renewal %d was stopped while it talked to the authority", r.ID))
+		case err != nil && ctx.Err() == nil && in.Err() != nil:
+			return a.failed(ctx, &r, newleaf.Errorf(newleaf.CodeCancelled, "renewal %d was cancelled while it talked to the authority", r.ID))
+		case ctx.Err() != nil || errors.Is(err, store.ErrUncertain):
+			return err // the next start goes on here
 		case err != nil:
 			return a.failed(ctx, &r, err)
 		}
@@ -55,6 +47,44 @@ func (a *Agent) walk(ctx context.Context, r newleaf.Renewal) error {
 	return nil
 }
 
+// step does the step that r stands at. A panic is a failure of this renewal
+// alone: what a hostile answer can bring about must not stop the device.
+func (a *Agent) step(ctx context.Context, r *newleaf.Renewal) (err error) {
+	steps := map[newleaf.Step]func(context.Context, *newleaf.Renewal) error{
+		newleaf.StepRoom: a.room, newleaf.StepRequest: a.request, newleaf.StepKeep: a.keep, newleaf.StepBind: a.bind,
+		newleaf.StepRestart: a.restart, newleaf.StepProve: a.prove, newleaf.StepDelete: a.deleteUnnecessary,
+	}
+	do := steps[r.Step]
+	if do == nil {
+		return newleaf.Errorf(newleaf.CodeInternal, "renewal %d stands at the step %q, which this version does not know", r.ID, r.Step)
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			a.Log(fmt.Sprintf("step %s of renewal %d: %v\n%s", r.Step, r.ID, v, debug.Stack()))
+			err = newleaf.Errorf(newleaf.CodeInternal, "step %s failed: %v", r.Step, v)
+		}
+	}()
+	return do(ctx, r)
+}
+
+// commit carries out one change of r in one transaction made by write. When that
+// fails r is as the store has it: nothing of a change that was rolled back lives
+// on in memory.
+func (a *Agent) commit(ctx context.Context, write writer, r *newleaf.Renewal, change func(*store.Tx, *newleaf.Renewal) error) error {
+	var next newleaf.Renewal
+	err := write(ctx, func(tx *store.Tx) error {
+		next = *r
+		return change(tx, &next)
+	})
+	if err == nil {
+		*r = next
+	}
+	return err
+}
+
+// writer makes a transaction: Store.Write, seal or destroy.
+type writer func(context.Context, func(*store.Tx) error) error
+
 // errWait ends a walk that has stored what it waits for.
 var errWait = errors.New("waiting")
 
@@ -62,10 +92,12 @@ var errWait = errors.New("waiting")
 // authority is asked, what would find no room (F8-G4). In the order "before" it
 // deletes what is unused already (ORD-02, ORD-04).
 func (a *Agent) room(ctx context.Context, r *newleaf.Renewal) error {
-	var early []newleaf.Verdict
-	err := a.Store.Write(ctx, func(tx *store.Tx) error {
+	err := a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
 		s, err := a.snapshot(tx)
 		if err != nil {
+			return err
+		}
+		if err := gone(r, s); err != nil {
 			return err
 		}
 		s.For, s.Through, s.NewRSA = r.Request.Purposes, r.Request.Connection, r.Request.Key.IsRSA()
@@ -74,24 +106,18 @@ func (a *Agent) room(ctx context.Context, r *newleaf.Renewal) error {
 			return err
 		}
 		plan := policy.Plan(s)
-		if err := newleaf.Admit(s, plan); err != nil {
+		if err := admit(s, plan); err != nil {
 			return err
 		}
-		r.Snapshot = newleaf.RunSnapshot{At: s.Now, Clock: s.ClockTrusted, Bindings: s.Bindings, Policy: policy, Plan: plan}
-		for i := range s.Certificates {
-			r.Snapshot.IDs = append(r.Snapshot.IDs, s.Certificates[i].ID)
-		}
-		if policy.Order == newleaf.OrderBefore {
-			early = newleaf.Targets(plan)
-		}
+		r.Snapshot = snapshotOf(s, policy, plan)
 		return a.advance(tx, r, newleaf.StepRequest, "there will be room: %d of %d kept, %d to delete",
 			len(s.Certificates)-len(newleaf.Targets(plan)), s.Capacity, len(newleaf.Targets(plan)))
 	})
-	if err != nil {
+	if err != nil || r.Snapshot.Policy.Order != newleaf.OrderBefore {
 		return err
 	}
 	a.Stop("room.judged")
-	err = a.deleteNow(ctx, r, early)
+	err = a.deleteEarly(ctx, r)
 	a.Stop("room.cleared")
 	return err
 }
@@ -109,7 +135,7 @@ func (a *Agent) request(ctx context.Context, r *newleaf.Renewal) error {
 		return err
 	}
 	a.Stop("request.answered")
-	err = a.Store.Write(ctx, func(tx *store.Tx) error {
+	err = a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
 		r.Staged, r.Verified, r.Unanswered = [][]byte{accepted.Leaf.Raw}, accepted.Verified, false
 		for _, c := range accepted.Chain {
 			r.Staged = append(r.Staged, c.Raw)
@@ -123,27 +149,28 @@ func (a *Agent) request(ctx context.Context, r *newleaf.Renewal) error {
 	if r.Snapshot.Policy.Order != newleaf.OrderOnResponse {
 		return nil
 	}
-	verdicts, err := a.judge(ctx, r)
-	if err != nil {
-		return err
-	}
-	err = a.deleteNow(ctx, r, newleaf.Agreed(r.Snapshot.Plan, verdicts)) // ORD-03, ORD-05, INV-10
+	err = a.deleteEarly(ctx, r) // ORD-03, ORD-05
 	a.Stop("request.cleared")
 	return err
 }
 
 // 3. keep stores the certificate, still without purpose and untouchable.
 func (a *Agent) keep(ctx context.Context, r *newleaf.Renewal) error {
-	return a.forgetPassword(ctx, r, func(tx *store.Tx) error {
+	write, err := a.forgetting(ctx, r)
+	if err != nil {
+		return err
+	}
+	return a.commit(ctx, write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
+		if _, found, err := tx.Key(r.KeyID); err != nil || !found {
+			return errors.Join(err, newleaf.Errorf(newleaf.CodeDamaged, "the key of renewal %d is missing", r.ID))
+		}
+		r.Request.Edited = false
 		c := newleaf.Certificate{
 			Name: r.Request.Name, DER: r.Staged[0], Chain: r.Staged[1:], KeyID: r.KeyID, Exportable: r.Request.Exportable,
 			Origin: newleaf.Enrolled, State: newleaf.StatePending, Added: a.Now(), Updated: a.Now(),
 			Predecessor: r.Replaces, Connection: r.Request.Connection, Verified: r.Verified, Request: &r.Request,
 		}
 		c.ID = newleaf.IDOf(c.DER)
-		if _, found, err := tx.Key(c.KeyID); err != nil || !found { // cancelled at the last moment
-			return errors.Join(err, newleaf.Errorf(newleaf.CodeCancelled, "the key of the new certificate is gone"))
-		}
 		if err := tx.AddCertificate(c); err != nil {
 			return err
 		}
@@ -162,16 +189,9 @@ func (a *Agent) keep(ctx context.Context, r *newleaf.Renewal) error {
 // 4. bind moves all purposes at once (PUR-06) and hands the certificate to every
 // target that can take it without a restart.
 func (a *Agent) bind(ctx context.Context, r *newleaf.Renewal) error {
-	err := a.Store.Write(ctx, func(tx *store.Tx) error {
+	err := a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
 		if err := a.setState(tx, r.Certificate, newleaf.StatePending); err != nil {
 			return err
-		}
-		if r.ProveBy.IsZero() && len(r.Request.Purposes) > 0 {
-			c, err := tx.Certificate(string(r.Certificate))
-			if err != nil {
-				return err
-			}
-			r.ProveBy = a.Now().Add(a.proofLimit(r.Snapshot.Policy, c.Parsed))
 		}
 		return a.putOnTrial(tx, r)
 	})
@@ -184,7 +204,7 @@ func (a *Agent) bind(ctx context.Context, r *newleaf.Renewal) error {
 		return a.putBack(ctx, r, err)
 	}
 	a.Stop("bind.put")
-	return a.Store.Write(ctx, func(tx *store.Tx) error {
+	return a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
 		if err := a.markLoaded(tx, r.Certificate, loaded); err != nil {
 			return err
 		}
@@ -198,12 +218,15 @@ func (a *Agent) bind(ctx context.Context, r *newleaf.Renewal) error {
 func (a *Agent) restart(ctx context.Context, r *newleaf.Renewal) error {
 	var waiting []newleaf.Purpose
 	var at time.Time
-	err := a.Store.Write(ctx, func(tx *store.Tx) (err error) {
+	err := a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) (err error) {
 		waiting, at, err = a.restartNeed(tx, r)
 		if err != nil {
 			return err
 		}
 		if len(waiting) == 0 {
+			if err := a.beginProof(tx, r); err != nil {
+				return err
+			}
 			return a.advance(tx, r, newleaf.StepProve, "no restart is needed any more")
 		}
 		return a.suspend(tx, r, at, "%s reads its certificate at the start: a restart is needed", a.labels(waiting))
@@ -212,7 +235,10 @@ func (a *Agent) restart(ctx context.Context, r *newleaf.Renewal) error {
 		return err
 	}
 	a.Stop("restart.wanted")
-	if !at.IsZero() && !a.Now().Before(at) {
+	switch due := !at.IsZero() && !a.Now().Before(at); {
+	case due && r.Restarted:
+		return a.putBack(ctx, r, newleaf.Errorf(newleaf.CodeNotProven, "%s did not take up the new certificate at the restart", a.labels(waiting)))
+	case due:
 		if err := a.restartOnce(ctx, r); err != nil {
 			return err
 		}
@@ -229,11 +255,11 @@ func (a *Agent) prove(ctx context.Context, r *newleaf.Renewal) error {
 	case evidence == newleaf.EvidenceRefused:
 		return a.putBack(ctx, r, newleaf.Errorf(newleaf.CodeNotProven, "the new certificate was refused: %s", text))
 	case !enough && a.Now().Before(r.ProveBy):
-		return a.waitFor(ctx, r, a.proofPause(r), text)
+		return a.waitForProof(ctx, r, text)
 	case !enough:
 		return a.putBack(ctx, r, newleaf.Errorf(newleaf.CodeNotProven, "the new certificate was not seen in use in time: %s", text))
 	}
-	return a.Store.Write(ctx, func(tx *store.Tx) error {
+	return a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
 		r.Evidence = evidence
 		if err := a.confirm(tx, r); err != nil {
 			return err
@@ -251,20 +277,20 @@ func (a *Agent) deleteUnnecessary(ctx context.Context, r *newleaf.Renewal) error
 		return err
 	}
 	a.Stop("delete.judged")
-	return a.carryOut(ctx, r, verdicts, func(tx *store.Tx) error {
+	return a.carryOut(ctx, r, verdicts, func(tx *store.Tx, r *newleaf.Renewal) error {
 		if err := a.note(tx, newleaf.Event{Kind: newleaf.EventRenewed, By: r.By, Renewal: r.ID, Certificate: r.Certificate,
 			Text: fmt.Sprintf("certificate %q is in use, %d deleted", r.Request.Name, len(r.Deleted))}); err != nil {
 			return err
 		}
-		r.Ended, r.Phase, r.Tries, r.Error = a.Now(), newleaf.PhaseDone, 0, nil
-		return a.advance(tx, r, newleaf.StepDone, "%d certificates deleted", len(r.Deleted))
+		r.Ended, r.Phase, r.Snapshot.Plan, r.Snapshot.IDs = a.Now(), newleaf.PhaseDone, nil, nil
+		return a.advance(tx, r, newleaf.StepDone, "%d deleted", len(r.Deleted))
 	})
 }
 
 // advance writes the next step and its event.
 func (a *Agent) advance(tx *store.Tx, r *newleaf.Renewal, next newleaf.Step, format string, args ...any) error {
 	done := r.Step
-	r.Step, r.NextTry = next, time.Time{}
+	r.Step, r.NextTry, r.Tries, r.Error = next, time.Time{}, 0, nil
 	if next != newleaf.StepDone {
 		r.Phase = newleaf.PhaseRunning
 	}

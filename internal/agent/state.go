@@ -75,6 +75,40 @@ func (a *Agent) snapshot(tx *store.Tx) (newleaf.Snapshot, error) {
 	return s, nil
 }
 
+// snapshotOf is what a renewal remembers of s to be judged on again.
+func snapshotOf(s newleaf.Snapshot, p newleaf.DeletionPolicy, plan []newleaf.Verdict) newleaf.RunSnapshot {
+	run := newleaf.RunSnapshot{At: s.Now, Clock: s.ClockTrusted, Bindings: s.Bindings, Policy: p, Plan: plan}
+	for i := range s.Certificates {
+		run.IDs = append(run.IDs, s.Certificates[i].ID)
+	}
+	return run
+}
+
+// gone refuses to go on with a renewal whose certificate was deleted meanwhile.
+func gone(r *newleaf.Renewal, s newleaf.Snapshot) error {
+	if r.Replaces == "" || find(s.Certificates, r.Replaces) != nil {
+		return nil
+	}
+	return newleaf.Errorf(newleaf.CodeNotFound, "the certificate that renewal %d updates is gone", r.ID)
+}
+
+// admit decides whether one more finds room. What other walks have kept and not
+// proven yet takes a place too: the staging slot is there once (contract, "Room").
+func admit(s newleaf.Snapshot, plan []newleaf.Verdict) error {
+	staged := 0
+	for i := range s.Certificates {
+		if s.Certificates[i].State != newleaf.StateHeld {
+			staged++
+		}
+	}
+	s.Capacity -= staged
+	err := newleaf.Admit(s, plan)
+	if err != nil && staged > 0 {
+		return newleaf.Errorf(newleaf.CodeSlotTaken, "another renewal has the staging slot, and beside it there is no room: %w", err)
+	}
+	return err
+}
+
 // typicalSize stands for the bytes of a certificate that is not there yet.
 const typicalSize = 4096
 

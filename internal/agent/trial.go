@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,11 @@ func (a *Agent) putOnTrial(tx *store.Tx, r *newleaf.Renewal) error {
 	if err != nil {
 		return err
 	}
+	// What a person has given to another certificate meanwhile stays there.
+	r.Request.Purposes = slices.DeleteFunc(slices.Clone(r.Request.Purposes), func(p newleaf.Purpose) bool {
+		b := bindings.Of(p)
+		return b.Holder() != r.Certificate && (b.Current != r.Snapshot.Bindings.Of(p).Current || b.Trial != "")
+	})
 	for _, p := range r.Request.Purposes {
 		b := bindings.Of(p)
 		if b.Holder() == r.Certificate {
@@ -41,6 +47,8 @@ func (a *Agent) putOnTrial(tx *store.Tx, r *newleaf.Renewal) error {
 // handOver gives the new certificate to every target that takes it while
 // running, and returns the purposes that have it loaded now.
 func (a *Agent) handOver(ctx context.Context, r *newleaf.Renewal) ([]newleaf.Purpose, error) {
+	a.targets.Lock()
+	defer a.targets.Unlock()
 	var loaded []newleaf.Purpose
 	for _, p := range r.Request.Purposes {
 		need, err := a.need(ctx, p)
@@ -82,6 +90,12 @@ func (a *Agent) material(ctx context.Context, p newleaf.Purpose, id newleaf.ID) 
 		c, err := tx.Certificate(string(id))
 		if err != nil {
 			return err
+		}
+		if c.Damaged {
+			return newleaf.Errorf(newleaf.CodeDamaged, "the entry %q cannot be read", c.Name)
+		}
+		if c.Damaged {
+			return newleaf.Errorf(newleaf.CodeDamaged, "the entry %q is damaged", c.Name)
 		}
 		key, found, err := tx.Key(c.KeyID)
 		if err != nil {
@@ -139,7 +153,8 @@ func (a *Agent) markLoaded(tx *store.Tx, id newleaf.ID, purposes []newleaf.Purpo
 }
 
 // restartNeed lists the purposes of r that have not read the new certificate, and
-// when the device may restart by itself for them; zero leaves it to a person.
+// when the device may do something about it by itself: restart, or after its one
+// restart put the old certificate back. Zero leaves it to a person.
 func (a *Agent) restartNeed(tx *store.Tx, r *newleaf.Renewal) (waiting []newleaf.Purpose, at time.Time, err error) {
 	bindings, err := tx.Bindings()
 	if err != nil {
@@ -154,8 +169,11 @@ func (a *Agent) restartNeed(tx *store.Tx, r *newleaf.Renewal) (waiting []newleaf
 			waiting = append(waiting, p)
 		}
 	}
+	if r.Restarted {
+		return waiting, r.ProveBy, nil
+	}
 	s, err := settings(tx)
-	if err != nil || !s.AutoRestart || r.Replaces == "" || r.Restarted {
+	if err != nil || !s.AutoRestart || r.Replaces == "" {
 		return waiting, at, err
 	}
 	old, err := tx.Certificate(string(r.Replaces))
@@ -167,9 +185,13 @@ func (a *Agent) restartNeed(tx *store.Tx, r *newleaf.Renewal) (waiting []newleaf
 
 // restartOnce restarts the device for r and remembers it first, so that a device
 // that does not come up with the certificate never restarts in a loop (AMB-20).
+// A restart that could not be started does not count.
 func (a *Agent) restartOnce(ctx context.Context, r *newleaf.Renewal) error {
-	r.Restarted = true
-	err := a.Store.Write(ctx, func(tx *store.Tx) error {
+	err := a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
+		if err := a.beginProof(tx, r); err != nil {
+			return err
+		}
+		r.Restarted, r.NextTry = true, r.ProveBy
 		if _, err := tx.PutRenewal(*r); err != nil {
 			return err
 		}
@@ -179,12 +201,25 @@ func (a *Agent) restartOnce(ctx context.Context, r *newleaf.Renewal) error {
 		return err
 	}
 	a.Stop("restart.noted")
-	return a.Options.Restart(ctx)
+	if err := a.Options.Restart(ctx); err != nil {
+		r.Restarted = false
+		return err
+	}
+	return nil
+}
+
+// beginProof starts the time within which the new certificate has to be proven.
+func (a *Agent) beginProof(tx *store.Tx, r *newleaf.Renewal) error {
+	c, err := tx.Certificate(string(r.Certificate))
+	r.ProveBy = a.Now().Add(proofLimit(r.Snapshot.Policy, c.Parsed))
+	return err
 }
 
 // evidence asks the target of every purpose. The weakest counts; enough says
 // whether it suffices to delete the predecessor (contract, "evidence of use").
 func (a *Agent) evidence(ctx context.Context, r *newleaf.Renewal) (weakest newleaf.Evidence, text string, enough bool) {
+	a.targets.Lock()
+	defer a.targets.Unlock()
 	weakest, enough = newleaf.EvidenceProven, true
 	var texts []string
 	for _, p := range r.Request.Purposes {
@@ -215,20 +250,26 @@ func weaker(a, b newleaf.Evidence) newleaf.Evidence {
 }
 
 // proofLimit is how long a trial may last (ORD-08).
-func (a *Agent) proofLimit(p newleaf.DeletionPolicy, c newleaf.Parsed) time.Duration {
+func proofLimit(p newleaf.DeletionPolicy, c newleaf.Parsed) time.Duration {
 	if p.ProofLimit != nil {
 		return *p.ProofLimit
 	}
 	return newleaf.Scaled(24*time.Hour, c.Lifetime())
 }
 
-// proofPause grows with the time already waited: half a second to a minute.
-func (a *Agent) proofPause(r *newleaf.Renewal) time.Duration {
-	return min(max(500*time.Millisecond, r.ProveBy.Sub(a.Now())/20), time.Minute)
-}
-
-func (a *Agent) waitFor(ctx context.Context, r *newleaf.Renewal, pause time.Duration, text string) error {
-	err := a.Store.Write(ctx, func(tx *store.Tx) error {
+// waitForProof asks again soon, and seldomer the longer it lasts: from half a
+// second to a minute. A deadline that a wrong clock has set far away is brought
+// back.
+func (a *Agent) waitForProof(ctx context.Context, r *newleaf.Renewal, text string) error {
+	err := a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
+		c, err := tx.Certificate(string(r.Certificate))
+		if err != nil {
+			return err
+		}
+		limit := proofLimit(r.Snapshot.Policy, c.Parsed)
+		left := min(r.ProveBy.Sub(a.Now()), limit)
+		r.ProveBy = a.Now().Add(left)
+		pause := min(max(500*time.Millisecond, (limit-left)/10), time.Minute, max(left, time.Millisecond))
 		return a.suspend(tx, r, a.Now().Add(pause), "no proof yet: %s", text)
 	})
 	if err != nil {
@@ -249,7 +290,7 @@ func (a *Agent) confirm(tx *store.Tx, r *newleaf.Renewal) error {
 		if b.Trial != r.Certificate {
 			continue
 		}
-		b.Previous, b.Current, b.Trial, b.Loaded = b.Current, r.Certificate, "", r.Certificate
+		b.Previous, b.Current, b.Trial, b.Loaded, b.Until = b.Current, r.Certificate, "", r.Certificate, time.Time{}
 		if err := tx.PutBinding(b); err != nil {
 			return err
 		}
@@ -275,35 +316,32 @@ func (a *Agent) follow(tx *store.Tx, r *newleaf.Renewal) error {
 	return tx.PutDocument(store.DocReservation, res)
 }
 
-// provesBeforeGivingUp is how often a rejected certificate is tried again before
-// its key is destroyed.
+// provesBeforeGivingUp is how often a rejected certificate is tried before its key
+// is destroyed.
 const provesBeforeGivingUp = 3
 
 // putBack ends the trial: the old certificate is the holder again and loaded
 // again (ORD-09). The new one is rejected; it keeps the staging slot and is
 // proven again before the authority is asked again.
 func (a *Agent) putBack(ctx context.Context, r *newleaf.Renewal, cause error) error {
-	type old struct {
-		p  newleaf.Purpose
-		id newleaf.ID
-	}
-	var back []old
-	err := a.Store.Write(ctx, func(tx *store.Tx) error {
+	var back newleaf.Bindings
+	err := a.commit(ctx, a.Store.Write, r, func(tx *store.Tx, r *newleaf.Renewal) error {
 		bindings, err := tx.Bindings()
 		if err != nil {
 			return err
 		}
+		back = nil
 		for _, b := range bindings {
 			if b.Trial != r.Certificate {
 				continue
 			}
 			b.Trial = ""
-			back = append(back, old{b.Purpose, b.Current})
+			back = append(back, b)
 			if err := tx.PutBinding(b); err != nil {
 				return err
 			}
 		}
-		r.ProveBy, r.Restarted, r.Step = time.Time{}, false, newleaf.StepBind
+		r.ProveBy, r.Restarted, r.Step, r.Rejected = time.Time{}, false, newleaf.StepBind, r.Rejected+1
 		if err := a.setState(tx, r.Certificate, newleaf.StateRejected); err != nil {
 			return err
 		}
@@ -316,12 +354,13 @@ func (a *Agent) putBack(ctx context.Context, r *newleaf.Renewal, cause error) er
 		return err
 	}
 	a.Stop("prove.back")
-	for _, o := range back {
-		if err := a.reload(ctx, o.p, o.id); err != nil {
-			return fmt.Errorf("putting back the certificate of %s: %w", o.p, err)
+	for _, b := range back {
+		if err := a.reload(ctx, b.Purpose, b.Current); err != nil {
+			cause = errors.Join(cause, fmt.Errorf("putting back the certificate of %s: %w", b.Purpose, err))
 		}
 	}
-	if r.Tries+1 >= provesBeforeGivingUp {
+	a.retain(ctx) // the rejected one leaves no clear key
+	if r.Rejected >= provesBeforeGivingUp {
 		return a.giveUp(ctx, r, cause)
 	}
 	return cause

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"newleaf"
 	"newleaf/internal/store"
@@ -19,6 +20,9 @@ func (a *Agent) Issue(ctx context.Context, i newleaf.Issue) (r newleaf.Renewal, 
 	}
 	if err := i.Request.Validate(a.Kinds); err != nil {
 		return r, err
+	}
+	if n := utf8.RuneCountInString(i.Password); n > 255 { // PKCS #9, ISS-13
+		return r, newleaf.Errorf(newleaf.CodeInvalid, "the challenge password has %d characters, at most 255 are allowed", n)
 	}
 	err = a.seal(ctx, func(tx *store.Tx) error {
 		if err := a.askable(tx, i.Request); err != nil {
@@ -142,6 +146,8 @@ func (a *Agent) updatable(tx *store.Tx, refs []string) ([]newleaf.Certificate, e
 			return nil, err
 		case c.Request == nil:
 			return nil, newleaf.Errorf(newleaf.CodeNoRequest, "certificate %q has no issuance request to repeat", c.Name)
+		case slices.ContainsFunc(out, func(o newleaf.Certificate) bool { return o.ID == c.ID }):
+			continue
 		case running(c.ID):
 			return nil, newleaf.Errorf(newleaf.CodeConflict, "an update of %q is under way", c.Name)
 		}
@@ -182,24 +188,52 @@ func (a *Agent) Renewal(ctx context.Context, id int64) (r newleaf.Renewal, err e
 
 // CancelRenewal ends a renewal that has no certificate yet; later than that it
 // can only succeed or be put back.
-func (a *Agent) CancelRenewal(ctx context.Context, id int64) (newleaf.Renewal, error) {
-	if stop, ok := a.cancel.Load(id); ok {
-		stop.(context.CancelFunc)() // Run ends the renewal as its step fails
-		return a.Watch(ctx, id, func(newleaf.Progress) {})
+func (a *Agent) CancelRenewal(ctx context.Context, id int64) (r newleaf.Renewal, err error) {
+	var w *walking
+	look := func(tx *store.Tx) error {
+		if r, err = tx.Renewal(id); err != nil {
+			return err
+		}
+		if w = a.current.Load(); w != nil && w.id != id {
+			w = nil
+		}
+		switch {
+		case !r.Phase.Open():
+			return newleaf.Errorf(newleaf.CodeConflict, "renewal %d has ended already (%s)", id, r.Phase)
+		case holdsSlot(r):
+			return newleaf.Errorf(newleaf.CodeConflict, "renewal %d has its certificate already and cannot be cancelled", id).
+				WithHint("It succeeds, or the old certificate is put back by itself.")
+		}
+		return nil
 	}
-	r, err := a.Renewal(ctx, id)
-	switch {
-	case err != nil:
+	if err := a.Store.Read(ctx, look); err != nil {
 		return r, err
-	case !r.Phase.Open():
-		return r, newleaf.Errorf(newleaf.CodeConflict, "renewal %d has ended already (%s)", id, r.Phase)
-	case r.Step.Number() >= newleaf.StepKeep.Number():
-		return r, newleaf.Errorf(newleaf.CodeConflict, "renewal %d has its certificate already and cannot be cancelled", id).
-			WithHint("It succeeds, or the old certificate is put back by itself.")
 	}
-	r.Error = newleaf.Errorf(newleaf.CodeCancelled, "cancelled by %s", newleaf.ActorOf(ctx).Name)
-	err = a.end(ctx, &r, newleaf.PhaseCancelled, newleaf.EventCancelled)
+	if w == nil {
+		r.Error = newleaf.Errorf(newleaf.CodeCancelled, "cancelled by %s", newleaf.ActorOf(ctx).Name)
+		err = a.end(ctx, &r, newleaf.PhaseCancelled, newleaf.EventCancelled, a.idle(r))
+		return r, err
+	}
+	w.stop() // the walk ends the renewal by itself
+	if r, err = a.Watch(ctx, id, func(newleaf.Progress) {}); err == nil && r.Phase != newleaf.PhaseCancelled {
+		err = newleaf.Errorf(newleaf.CodeConflict, "renewal %d went on before it could be cancelled (%s)", id, r.Phase)
+	}
 	return r, err
+}
+
+// idle checks, within the transaction that changes r from outside, that no walk
+// is at it and that it stands where it was read.
+func (a *Agent) idle(r newleaf.Renewal) func(*store.Tx) error {
+	return func(tx *store.Tx) error {
+		now, err := tx.Renewal(r.ID)
+		if err != nil {
+			return err
+		}
+		if w := a.current.Load(); w != nil && w.id == r.ID || now.Phase != r.Phase || now.Step != r.Step {
+			return newleaf.Errorf(newleaf.CodeConflict, "renewal %d went on meanwhile", r.ID).WithHint("Look at it again, then try again.")
+		}
+		return nil
+	}
 }
 
 // RetryRenewal goes on at once with a renewal that waits, and forgives the budget
@@ -208,6 +242,9 @@ func (a *Agent) CancelRenewal(ctx context.Context, id int64) (newleaf.Renewal, e
 func (a *Agent) RetryRenewal(ctx context.Context, id int64) (r newleaf.Renewal, err error) {
 	err = a.Store.Write(ctx, func(tx *store.Tx) error {
 		if r, err = tx.Renewal(id); err != nil {
+			return err
+		}
+		if err := a.idle(r)(tx); err != nil {
 			return err
 		}
 		switch r.Phase {
@@ -262,7 +299,8 @@ func (a *Agent) Watch(ctx context.Context, id int64, step func(newleaf.Progress)
 		for _, e := range events {
 			step(progress(e))
 		}
-		if !r.Phase.Open() || r.Phase == newleaf.PhaseSuspended && r.NextTry.IsZero() {
+		waits := r.Phase == newleaf.PhaseSuspended || r.Phase == newleaf.PhaseRetry
+		if !r.Phase.Open() || waits && r.NextTry.IsZero() {
 			return r, nil
 		}
 		select {
@@ -304,7 +342,7 @@ func (a *Agent) unstick(tx *store.Tx) error {
 		return err
 	}
 	for _, r := range open {
-		if r.Phase == newleaf.PhaseRetry && r.NextTry.IsZero() {
+		if r.Phase == newleaf.PhaseRetry && r.NextTry.IsZero() && a.idle(r)(tx) == nil {
 			r.NextTry = a.Now()
 			if _, err := tx.PutRenewal(r); err != nil {
 				return fmt.Errorf("letting renewal %d go on: %w", r.ID, err)

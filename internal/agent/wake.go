@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,22 +18,35 @@ func (a *Agent) tick(ctx context.Context) (time.Time, error) {
 	begun := a.Now()
 	a.readClock(ctx)
 	err := errors.Join(a.settleOwed(ctx), a.schedule(ctx))
-	for seen := map[int64]bool{}; ctx.Err() == nil; {
-		r, ok, e := a.ready(ctx, seen)
-		if e != nil || !ok {
-			err = errors.Join(err, e)
-			break
-		}
-		seen[r.ID] = true
-		if e := a.walk(ctx, r); e != nil {
-			err = errors.Join(err, e)
+	for seen := map[int64]bool{}; ctx.Err() == nil && !a.broken.Load(); {
+		more, e := a.walkNext(ctx, seen)
+		err = errors.Join(err, e)
+		if !more {
 			break
 		}
 	}
-	a.resumed.Store(true)
+	a.resumed.Store(err == nil)
+	if a.unretained.Load() {
+		a.retain(ctx)
+	}
 	err = errors.Join(err, a.watchOver(ctx))
 	next, e := a.nextWake(ctx, begun)
 	return next, errors.Join(err, e)
+}
+
+// walkNext goes on with one renewal that is ready. One that fails does not stop
+// the others.
+func (a *Agent) walkNext(ctx context.Context, seen map[int64]bool) (more bool, err error) {
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	w := &walking{ctx: inner, stop: stop}
+	r, ok, err := a.ready(ctx, seen, w)
+	if err != nil || !ok {
+		return false, err
+	}
+	defer a.current.Store(nil)
+	seen[r.ID] = true
+	return true, a.walk(ctx, w, r)
 }
 
 // schedule starts a renewal for every certificate in use that the reservation, or
@@ -170,7 +184,7 @@ func (a *Agent) start(tx *store.Tx, r newleaf.Renewal, c newleaf.Certificate) (n
 
 // begin stores a new renewal at its first step.
 func (a *Agent) begin(tx *store.Tx, r newleaf.Renewal) (newleaf.Renewal, error) {
-	r.Step, r.Phase, r.Started = newleaf.StepRoom, newleaf.PhaseWaiting, a.Now()
+	r.Step, r.Phase, r.Started = cmp.Or(r.Step, newleaf.StepRoom), newleaf.PhaseWaiting, a.Now()
 	if r.Sent == nil {
 		r.Sent = []time.Time{}
 	}
@@ -183,29 +197,28 @@ func (a *Agent) begin(tx *store.Tx, r newleaf.Renewal) (newleaf.Renewal, error) 
 		Text: fmt.Sprintf("renewal %d for %q started (%s)", r.ID, r.Request.Name, r.Cause)})
 }
 
-// ready returns the renewal to go on with: the oldest that has something to do
-// now. The staging slot belongs to one walk, so while one is past the authority
-// no other gets that far (TIM-39). Each is looked at once a tick.
-func (a *Agent) ready(ctx context.Context, seen map[int64]bool) (r newleaf.Renewal, ok bool, err error) {
+// ready returns the renewal to go on with, the oldest that has something to do
+// now, and makes its row w's. Each is looked at once a tick. Others may wait for a
+// restart or a proof meanwhile: step 1 sees to it that there is room beside them.
+func (a *Agent) ready(ctx context.Context, seen map[int64]bool, w *walking) (r newleaf.Renewal, ok bool, err error) {
 	err = a.Store.Read(ctx, func(tx *store.Tx) error {
 		open, err := tx.Renewals(true)
 		if err != nil {
 			return err
 		}
-		slot := slices.IndexFunc(open, holdsSlot)
-		for i, o := range open {
-			if slot >= 0 && slot != i || seen[o.ID] || !a.hasWork(o) {
-				continue
+		for _, o := range open {
+			if !seen[o.ID] && a.hasWork(o) {
+				r, ok, w.id = o, true, o.ID
+				a.current.Store(w)
+				return nil
 			}
-			r, ok = o, true
-			return nil
 		}
 		return nil
 	})
 	return r, ok, err
 }
 
-// holdsSlot reports that r's certificate occupies the staging slot.
+// holdsSlot reports that r's certificate occupies a place of the store.
 func holdsSlot(r newleaf.Renewal) bool { return r.Step.Number() >= newleaf.StepKeep.Number() }
 
 // hasWork reports that r can go on now. What waits for a restart or a person has
@@ -217,8 +230,12 @@ func (a *Agent) hasWork(r newleaf.Renewal) bool {
 	case r.NextTry.IsZero():
 		return r.Phase == newleaf.PhaseSuspended && !a.resumed.Load()
 	}
-	return !a.Now().Before(r.NextTry)
+	// What lies further away than any wait was written by a wrong clock.
+	return !a.Now().Before(r.NextTry) || r.NextTry.After(a.Now().Add(longestWait))
 }
+
+// longestWait is longer than every delay: a restart window comes once a day.
+const longestWait = 26 * time.Hour
 
 // nextWake is the earliest instant after begun at which anything is to be done.
 // What was due before has been looked at and waits for something else.
@@ -234,11 +251,8 @@ func (a *Agent) nextWake(ctx context.Context, begun time.Time) (next time.Time, 
 		if err != nil {
 			return err
 		}
-		slot := slices.IndexFunc(open, holdsSlot)
-		for i, r := range open {
-			if slot < 0 || slot == i {
-				earlier(r.NextTry)
-			}
+		for _, r := range open {
+			earlier(r.NextTry)
 		}
 		owed, err := tx.Owed()
 		if err != nil {

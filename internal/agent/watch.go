@@ -132,8 +132,11 @@ func (a *Agent) alarms(tx *store.Tx, s newleaf.Snapshot, res newleaf.Reservation
 // announce runs the plan of each coming update and tells which will find no room
 // (contract, "Room").
 func (a *Agent) announce(tx *store.Tx, s newleaf.Snapshot, res newleaf.Reservation) ([]newleaf.Announcement, error) {
-	policy, err := deletion(tx)
 	out := []newleaf.Announcement{}
+	policy, err := deletion(tx)
+	if err != nil || slices.ContainsFunc(s.Certificates, func(c newleaf.Certificate) bool { return c.State != newleaf.StateHeld }) {
+		return out, err // while a walk is not through nobody can tell
+	}
 	for _, d := range res.Next(held(s), s.Now) {
 		c := find(s.Certificates, d.ID)
 		coming := s

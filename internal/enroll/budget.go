@@ -9,17 +9,14 @@ const (
 	BudgetSpan     = 24 * time.Hour
 )
 
-// Spent reports that the budget of burned requests is used up, and when the
-// oldest of them falls out of the span again.
-func Spent(burned []time.Time, now time.Time, span time.Duration) (bool, time.Time) {
-	var recent []time.Time
+// Spent reports that the budget of burned requests is used up. One in the future
+// was written by a wrong clock and does not count.
+func Spent(burned []time.Time, now time.Time, span time.Duration) bool {
+	recent := 0
 	for _, t := range burned {
-		if age := now.Sub(t); 0 <= age && age < span { // one in the future was written by a wrong clock
-			recent = append(recent, t)
+		if age := now.Sub(t); 0 <= age && age < span {
+			recent++
 		}
 	}
-	if len(recent) < BudgetRequests {
-		return false, time.Time{}
-	}
-	return true, recent[len(recent)-BudgetRequests].Add(span)
+	return recent >= BudgetRequests
 }

@@ -76,6 +76,19 @@ type Request struct {
 	Verify        bool // verify the answer's signature (1304)
 }
 
+// NotIssued marks an error after which the authority cannot have issued anything:
+// the request was not sent, or Refused with an HTTP status that no issuance can
+// have. It does not count against the budget; only a refusal climbs the ladder.
+type NotIssued struct {
+	Err     error
+	Refused bool
+}
+
+func (n *NotIssued) Error() string { return n.Err.Error() }
+
+// Unwrap returns the error itself.
+func (n *NotIssued) Unwrap() error { return n.Err }
+
 // Status is an authority's decision.
 type Status string
 

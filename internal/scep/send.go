@@ -33,14 +33,14 @@ type session struct {
 func (c *Client) Send(ctx context.Context, r enroll.Request) (enroll.Answer, error) {
 	s, err := c.prepare(r)
 	if err != nil {
-		return enroll.Answer{}, err
+		return enroll.Answer{}, &enroll.NotIssued{Err: err}
 	}
 	csr, err := pkcs10(r)
 	if err != nil {
-		return enroll.Answer{}, err
+		return enroll.Answer{}, &enroll.NotIssued{Err: err}
 	}
 	if err := s.open(ctx, r.Trust); err != nil {
-		return enroll.Answer{}, err
+		return enroll.Answer{}, &enroll.NotIssued{Err: err}
 	}
 	return s.decide(ctx, kindOf(r.Method), csr)
 }

@@ -17,6 +17,7 @@ import (
 	"unicode"
 
 	"newleaf"
+	"newleaf/internal/enroll"
 )
 
 // maxBody bounds what is read of an answer and of a request, in bytes (F7-G2).
@@ -162,12 +163,18 @@ func plain(err error) error {
 	return err
 }
 
-func badStatus(r *http.Response, body []byte) *newleaf.Error {
+func badStatus(r *http.Response, body []byte) error {
 	where := ""
 	if to := r.Header.Get("Location"); to != "" {
 		where = fmt.Sprintf(", which leads to %q and is not followed", quote([]byte(to)))
 	}
-	return newleaf.Errorf(newleaf.CodeHTTP, "the authority answered with HTTP status %d %s%s%s", r.StatusCode, http.StatusText(r.StatusCode), where, saying(body))
+	err := newleaf.Errorf(newleaf.CodeHTTP, "the authority answered with HTTP status %d %s%s%s", r.StatusCode, http.StatusText(r.StatusCode), where, saying(body))
+	switch r.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusLengthRequired,
+		http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusUnsupportedMediaType, http.StatusNotImplemented:
+		return &enroll.NotIssued{Err: err, Refused: true} // nobody has looked at the request
+	}
+	return err
 }
 
 // saying is what a body says to people, as the end of a clause: proxies and

@@ -39,13 +39,13 @@ func (b *bench) authority(ctx context.Context) error {
 	}
 	var units []float64
 	for round := range b.times(9) + 1 {
-		unit := measure.MS(measure.Unit(b.keys[0], runtime.GOMAXPROCS(0)))
 		for i := range all { // each is the first in turn
+			unit := measure.MS(measure.Unit(b.keys[0], runtime.GOMAXPROCS(0)))
 			if err := b.load(ctx, all[(round+i)%len(all)], unit, round > 0); err != nil {
 				return err
 			}
+			units = append(units, unit)
 		}
-		units = append(units, unit)
 	}
 	b.told(groupAuthority, "the unit RSAu, all processors busy", "ms", measure.Of(units))
 	b.most(groupAuthority, "durable enrollment", "RSAu", measure.Of(empty.cpu), 4)

@@ -24,6 +24,7 @@ func main() {
 	flag.StringVar(&b.bin, "bin", "", "folder with newleaf, newleaf-device, scepfloor and walk")
 	flag.StringVar(&b.plan, "plan", "", "output of go test -bench Plan")
 	flag.BoolVar(&b.short, "short", false, "a tenth of everything, to see whether it works")
+	flag.StringVar(&b.only, "only", "", "one part: sizes, plan, start, transaction, walk, authority or rest")
 	out := flag.String("out", "", "page to write; standard output without")
 	flag.Parse()
 	if err := b.run(ctx, *out); err != nil {
@@ -33,12 +34,13 @@ func main() {
 
 // bench is one run.
 type bench struct {
-	bin, plan string
-	short     bool
+	bin, plan, only string
+	short           bool
 
 	dir     string // for everything that is made, removed at the end
 	keys    []*rsa.PrivateKey
 	former  *x509.Certificate // of an authority that is no more
+	idle    idle
 	figures []figure
 	took    time.Duration
 	others  float64 // share of the processors that went elsewhere
@@ -61,23 +63,20 @@ func (b *bench) run(ctx context.Context, out string) (err error) {
 	if b.keys, err = load.Keys(16); err != nil {
 		return err
 	}
-	rest, err := b.restFrom(ctx)
-	if err != nil {
-		return fmt.Errorf("rest: %w", err)
-	}
-	defer rest.agent.stop()
 	for _, part := range []struct {
 		name string
 		do   func(context.Context) error
-	}{{"sizes", b.sizes}, {"plan", b.plans}, {"start", b.start}, {"transaction", b.transaction}, {"walk", b.walk}, {"authority", b.authority}} {
+	}{
+		{"rest", b.restFrom}, {"sizes", b.sizes}, {"plan", b.plans}, {"start", b.start}, {"transaction", b.transaction},
+		{"walk", b.walk}, {"authority", b.authority}, {"rest", b.restTo}, // it was left alone meanwhile
+	} {
+		if b.only != "" && b.only != part.name {
+			continue
+		}
 		log.Printf("%6.1f s  %s", watch.seconds(), part.name)
 		if err := part.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
-	}
-	log.Printf("%6.1f s  rest", watch.seconds())
-	if err := b.restTo(ctx, rest); err != nil {
-		return fmt.Errorf("rest: %w", err)
 	}
 	b.took, b.others = watch.end()
 	page := b.page()

@@ -26,6 +26,9 @@ func (o options) measure(ctx context.Context) (r device.Result, err error) {
 	if err := device.Fill(ctx, o.dir, o.authority, keys); err != nil {
 		return r, err
 	}
+	if err := device.Age(ctx, o.dir); err != nil {
+		return r, err
+	}
 	o.meter = &device.Meter{}
 	if o.device, err = device.Start(ctx, o.dir, device.Options{Meter: o.meter}); err != nil {
 		return r, err
@@ -34,27 +37,28 @@ func (o options) measure(ctx context.Context) (r device.Result, err error) {
 		return r, err
 	}
 	runtime.GC()
-	r.UnitMS = measure.MS(measure.Unit(keys[0], 1))
-	r.StepCPU = map[newleaf.Step][]float64{}
+	r.Steps = map[newleaf.Step][]float64{}
 	for i := range o.issues {
+		unit := measure.Unit(keys[0], 1)
 		w, err := o.issue(ctx, fmt.Sprintf("web %d", i))
 		if err != nil {
 			return r, err
 		}
-		r.IssueCPU = append(r.IssueCPU, measure.MS(w.CPU))
+		in := func(d time.Duration) float64 { return float64(d) / float64(unit) }
+		r.UnitMS = append(r.UnitMS, measure.MS(unit))
+		r.Issue, r.Exchange, r.Key = append(r.Issue, in(w.CPU)), append(r.Exchange, in(w.Exchange)), append(r.Key, in(w.Key))
 		for step, took := range w.Steps {
-			r.StepCPU[step] = append(r.StepCPU[step], measure.MS(took))
+			r.Steps[step] = append(r.Steps[step], in(took))
 		}
-		r.KeyCPU = append(r.KeyCPU, measure.MS(w.Key))
 	}
 	for range o.updates {
+		unit := measure.Unit(keys[0], 1)
 		w, err := o.update(ctx)
 		if err != nil {
 			return r, err
 		}
-		r.UpdateCPU = append(r.UpdateCPU, measure.MS(w.CPU))
-		r.InUse = append(r.InUse, measure.MS(w.Proven))
-		r.Through = append(r.Through, measure.MS(w.Through))
+		r.Update = append(r.Update, float64(w.CPU)/float64(unit))
+		r.InUseMS, r.ThroughMS = append(r.InUseMS, measure.MS(w.Proven)), append(r.ThroughMS, measure.MS(w.Through))
 	}
 	if err := o.swap(ctx, &r); err != nil {
 		return r, err
@@ -130,7 +134,7 @@ func (o options) swap(ctx context.Context, r *device.Result) error {
 		if !both {
 			return fmt.Errorf("the handshakes did not see both certificates: %d of %d failed", failed, h.Len())
 		}
-		r.First = append(r.First, measure.MS(first))
+		r.FirstMS = append(r.FirstMS, measure.MS(first))
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ type Meter struct {
 	key     mark // what making the key took
 	reached map[string]mark
 	done    chan struct{}
+	looks   int
 }
 
 // mark is a wall clock with its time of day and the processor time spent.
@@ -37,7 +38,15 @@ func (m *Meter) Now() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.last = now()
+	m.looks++
 	return m.last.at
+}
+
+// Looks is how often the agent has asked for the time.
+func (m *Meter) Looks() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.looks
 }
 
 // point is called by the agent at each point of a walk.
@@ -62,12 +71,13 @@ func (m *Meter) point(name string) {
 
 // Walk is what one walk took, its key not counted.
 type Walk struct {
-	Proven  time.Duration                  // from the call until the certificate was seen in use
-	Through time.Duration                  // until what it replaced was deleted and destroyed
-	CPU     time.Duration                  // of this process, with what came after the walk
-	Key     time.Duration                  // processor time that making the key took
-	Steps   map[newleaf.Step]time.Duration // processor time of each step
-	At      map[string]time.Time           // when each point was passed
+	Proven   time.Duration                  // from the call until the certificate was seen in use
+	Through  time.Duration                  // until what it replaced was deleted and destroyed
+	CPU      time.Duration                  // of this process, with what came after the walk
+	Key      time.Duration                  // processor time that making the key took
+	Exchange time.Duration                  // processor time from the first byte sent to the certificate in memory
+	Steps    map[newleaf.Step]time.Duration // processor time of each step
+	At       map[string]time.Time           // when each point was passed
 }
 
 // settle is left to the agent after a walk to look whether anything else is due.
@@ -95,11 +105,12 @@ func (m *Meter) Walk(ctx context.Context, d *Device, start func() (newleaf.Renew
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w = Walk{Proven: m.reached["prove.done"].wall, Through: m.reached["delete.done"].wall, Key: m.key.cpu,
-		CPU: measure.CPU() - m.begun.cpu - m.key.cpu, At: map[string]time.Time{}}
+		CPU:      measure.CPU() - m.begun.cpu - m.key.cpu,
+		Exchange: m.reached["request.answered"].cpu - m.reached["request.sending"].cpu,
+		At:       map[string]time.Time{}, Steps: map[newleaf.Step]time.Duration{}}
 	for name, at := range m.reached {
 		w.At[name] = at.at
 	}
-	w.Steps = map[newleaf.Step]time.Duration{}
 	for _, s := range newleaf.Steps() {
 		w.Steps[s] = m.reached[string(s)+".done"].cpu - m.reached[string(s)].cpu
 	}

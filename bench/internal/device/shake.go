@@ -12,6 +12,7 @@ type Shaker struct {
 	stop    chan struct{}
 	wg      sync.WaitGroup
 	mu      sync.Mutex
+	more    *sync.Cond
 	seen    []handshake
 }
 
@@ -24,6 +25,7 @@ type handshake struct {
 // Shake starts clients that make one handshake after the other.
 func Shake(address string, clients int) *Shaker {
 	s := &Shaker{address: address, stop: make(chan struct{})}
+	s.more = sync.NewCond(&s.mu)
 	for range clients {
 		s.wg.Go(s.run)
 	}
@@ -42,6 +44,7 @@ func (s *Shaker) run() {
 		h := s.handshake()
 		s.mu.Lock()
 		s.seen = append(s.seen, h)
+		s.more.Broadcast()
 		s.mu.Unlock()
 	}
 }
@@ -55,6 +58,15 @@ func (s *Shaker) handshake() (h handshake) {
 	defer conn.Close()
 	h.serial = conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
 	return h
+}
+
+// Await waits for n more handshakes.
+func (s *Shaker) Await(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for want := len(s.seen) + n; len(s.seen) < want; {
+		s.more.Wait()
+	}
 }
 
 // Stop ends the clients.

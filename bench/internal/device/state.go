@@ -27,10 +27,9 @@ type Authority struct {
 	Issuer *x509.Certificate
 }
 
-// Fill makes the state of a device in dir as after years of use: a certificate
-// for each key, of an authority that is no more, the first for TLS, the second
-// for IPsec; as many renewals as are remembered; a full journal. What an update
-// replaces is deleted.
+// Fill makes the state of a device in dir: a certificate for each key, of an
+// authority that is no more, the first for TLS, the second for IPsec. What an
+// update replaces is deleted.
 func Fill(ctx context.Context, dir string, a Authority, keys []*rsa.PrivateKey) error {
 	now := time.Now()
 	p := agent.Provision{Lab: true, Now: now, Kinds: newleaf.BuiltinKinds(), Settings: newleaf.DefaultSettings(),
@@ -62,13 +61,19 @@ func Fill(ctx context.Context, dir string, a Authority, keys []*rsa.PrivateKey) 
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.Fill(ctx, st, vault), age(ctx, st, now.AddDate(-1, 0, 0)), st.Close())
+	return errors.Join(p.Fill(ctx, st, vault), st.Close())
 }
 
-// age writes the renewals and events of years.
-func age(ctx context.Context, st *store.Store, then time.Time) error {
+// Age gives the state in dir what years of use leave behind: as many renewals as
+// are remembered, and a full journal.
+func Age(ctx context.Context, dir string) error {
+	st, _, err := open(ctx, dir)
+	if err != nil {
+		return err
+	}
 	const renewals = 200
-	return st.Write(ctx, func(tx *store.Tx) error {
+	then := time.Now().AddDate(-1, 0, 0)
+	err = st.Write(ctx, func(tx *store.Tx) error {
 		for i := range renewals {
 			q := Issue(fmt.Sprint("gone ", i), "").Request
 			id := newleaf.IDOf([]byte(q.Name))
@@ -91,6 +96,7 @@ func age(ctx context.Context, st *store.Store, then time.Time) error {
 		}
 		return nil
 	})
+	return errors.Join(err, st.Close())
 }
 
 // former makes a certificate of an authority that is no more.
