@@ -83,6 +83,9 @@ func TestDeviceHandshakeParsesNothing(t *testing.T) {
 
 // A day on which nothing is due leaves every byte of the state as it was.
 func TestDeviceIdleDay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a day has 1,440 looks at the store")
+	}
 	c, _ := openCA(t)
 	keys := someKeys(t, 2)
 	synctest.Test(t, func(t *testing.T) {

@@ -47,7 +47,19 @@ func TestKill(t *testing.T) {
 // passes tells which points the scene reaches in this order. One that it is said
 // to reach and does not fails the test.
 func (s stage) passes(point string) bool {
-	return !slices.Contains(s.never, point) && (point != "request.cleared" || s.order == "on-response")
+	only := map[string]string{"room.judged": "before", "room.cleared": "before", "request.cleared": "on-response"}
+	if s.putsOff(point) && s.name == "refused" {
+		return false
+	}
+	return !slices.Contains(s.never, point) && (only[point] == "" || only[point] == s.order)
+}
+
+// putsOff reports that a kill at point comes between the decision to delete early
+// and the deletion. That then waits for the end of the walk, which one whose
+// certificate is refused does not reach.
+func (s stage) putsOff(point string) bool {
+	decided := map[string]string{"before": "room.judged", "on-response": "request.staged"}[s.order]
+	return decided != "" && (point == decided || point == "destroy.begun")
 }
 
 // undisturbed is how the scene ends without a kill.
@@ -85,6 +97,7 @@ func (s stage) killedAt(t *testing.T, point string, want ending) {
 		t.Errorf("the authority issued %d certificates for one need", n)
 	}
 	p.chronicle(point)
+	p.early(point)
 }
 
 // forgot checks that what was deleted cannot be found any more.
@@ -129,6 +142,21 @@ func (p *play) chronicle(point string) {
 	}
 	if crashes != 1 {
 		p.t.Errorf("the journal shows %d crashes", crashes)
+	}
+}
+
+// early checks that in the orders that delete early the unused ones went before
+// the new certificate was kept (ORD-02, ORD-03), and in the other one not before
+// it was proven (ORD-01).
+func (p *play) early(point string) {
+	p.t.Helper()
+	moment := map[string]string{"after": "proven", "on-response": "acquired", "before": "acquired"}[p.order]
+	passed := false
+	for _, e := range p.d.events() {
+		passed = e.Kind != "renewal-started" && (passed || e.Kind == moment)
+		if e.Kind == "deleted" && e.Data["name"] == "Old" && passed != (p.order == "after" || p.putsOff(point)) {
+			p.t.Errorf("Old was deleted %s the new certificate was %s", map[bool]string{true: "after", false: "before"}[passed], moment)
+		}
 	}
 }
 

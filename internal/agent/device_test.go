@@ -28,6 +28,7 @@ type device struct {
 	t         testing.TB
 	dir       string
 	now       time.Time
+	wall      bool // in a synctest bubble: time.Now instead of now
 	trusted   bool
 	authority *newleaftest.Authority
 	targets   map[newleaf.Purpose]*target
@@ -36,7 +37,7 @@ type device struct {
 	dial      func(newleaf.Connection) (enroll.Client, error)
 	stop      func(string)
 	store     *store.Store
-	opened    bool
+	vault     *keys.Vault
 }
 
 // newDevice starts a device; p, if it is not nil, changes what it is provisioned
@@ -44,10 +45,11 @@ type device struct {
 func newDevice(t testing.TB, o ca.Options, p func(*device, *agent.Provision)) *device {
 	t.Helper()
 	d := &device{t: t, dir: t.TempDir(), now: start, trusted: true, targets: map[newleaf.Purpose]*target{newleaf.TLS: {takes: newleaf.NeedLive, says: newleaf.EvidenceProven}}}
-	o.Now = func() time.Time { return d.now }
+	d.wall = o.Now != nil
+	o.Now = d.time
 	d.authority = newleaftest.NewAuthority(t, o)
 	d.dial = d.authority.Dial
-	provision := agent.Provision{Lab: true, Now: d.now, Kinds: newleaf.BuiltinKinds(), Settings: newleaf.DefaultSettings(),
+	provision := agent.Provision{Lab: true, Now: d.time(), Kinds: newleaf.BuiltinKinds(), Settings: newleaf.DefaultSettings(),
 		Reservation: newleaf.DefaultReservation("UTC"), Deletion: newleaf.DefaultDeletion()}
 	c := newleaf.NewConnection(newleaf.DefaultConnection)
 	c.URL = "http://authority.example/scep"
@@ -58,7 +60,7 @@ func newDevice(t testing.TB, o ca.Options, p func(*device, *agent.Provision)) *d
 		t.Fatal(err)
 	}
 	provision.Anchors = []newleaf.Anchor{{ID: newleaf.IDOf(issuer.Raw), DER: issuer.Raw, Connection: c.Name, Role: newleaf.RoleAnchor,
-		Confirmed: true, Added: d.now, Source: "provision", Parsed: parsed}}
+		Confirmed: true, Added: d.time(), Source: "provision", Parsed: parsed}}
 	if p != nil {
 		p(d, &provision)
 	}
@@ -108,9 +110,9 @@ func (d *device) begin(st *store.Store, vault *keys.Vault) {
 	a, err := agent.New(context.Background(), agent.Options{
 		Store: st, Vault: vault, Kinds: newleaf.BuiltinKinds(), Targets: targets,
 		Dial: func(c newleaf.Connection) (enroll.Client, error) { return d.dial(c) },
-		Now:  func() time.Time { return d.now },
+		Now:  d.time,
 		Clock: func() newleaf.ClockReading {
-			return newleaf.ClockReading{Now: d.now, Build: start.AddDate(0, -1, 0), Synchronized: true, Lab: &d.trusted}
+			return newleaf.ClockReading{Now: d.time(), Build: start.AddDate(0, -1, 0), Synchronized: true, Lab: &d.trusted}
 		},
 		Stop: func(point string) {
 			if d.stop != nil {
@@ -123,7 +125,14 @@ func (d *device) begin(st *store.Store, vault *keys.Vault) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.Agent, d.store = a, st
+	d.Agent, d.store, d.vault = a, st, vault
+}
+
+func (d *device) time() time.Time {
+	if d.wall {
+		return time.Now()
+	}
+	return d.now
 }
 
 // reboot starts the agent anew on what the store holds.

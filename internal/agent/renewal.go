@@ -300,7 +300,7 @@ func (a *Agent) advance(tx *store.Tx, r *newleaf.Renewal, next newleaf.Step, for
 // suspend writes what a walk waits for, at the step it stands at.
 func (a *Agent) suspend(tx *store.Tx, r *newleaf.Renewal, until time.Time, format string, args ...any) error {
 	again := r.Phase == newleaf.PhaseSuspended
-	r.Phase, r.NextTry = newleaf.PhaseSuspended, until
+	r.Phase, r.NextTry, r.Error = newleaf.PhaseSuspended, until, nil
 	if again {
 		_, err := tx.PutRenewal(*r)
 		return err

@@ -221,14 +221,16 @@ func (a *Agent) ready(ctx context.Context, seen map[int64]bool, w *walking) (r n
 // holdsSlot reports that r's certificate occupies a place of the store.
 func holdsSlot(r newleaf.Renewal) bool { return r.Step.Number() >= newleaf.StepKeep.Number() }
 
-// hasWork reports that r can go on now. What waits for a restart or a person has
-// no time; it is looked at once after a start.
+// hasWork reports that r can go on now. What waits for a restart or a proof is
+// looked at once after a start, whenever it would look by itself.
 func (a *Agent) hasWork(r newleaf.Renewal) bool {
 	switch {
 	case r.Phase == newleaf.PhaseWaiting || r.Phase == newleaf.PhaseRunning:
 		return true
+	case r.Phase == newleaf.PhaseSuspended && !a.resumed.Load():
+		return true
 	case r.NextTry.IsZero():
-		return r.Phase == newleaf.PhaseSuspended && !a.resumed.Load()
+		return false
 	}
 	// What lies further away than any wait was written by a wrong clock.
 	return !a.Now().Before(r.NextTry) || r.NextTry.After(a.Now().Add(longestWait))

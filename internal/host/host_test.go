@@ -90,7 +90,8 @@ func TestClock(t *testing.T) {
 	if first <= 0 || second < first {
 		t.Errorf("%s, then %s", first, second)
 	}
-	if host.Synchronized() != host.Synchronized() {
+	before, after := host.Synchronized(), host.Synchronized()
+	if before != after {
 		t.Error("the kernel changes its mind between two questions")
 	}
 }

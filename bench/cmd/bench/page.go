@@ -24,8 +24,8 @@ const method = `
   before it rests again included. Making the RSA key is left out, as it varies more than all the rest: what passes between the last sign of life of the agent before it (a look at the clock, a
   point of the walk) and the point ` + "`request.generated`" + `. For an enrollment nothing else lies between the two; for an update also the opening of the present key.
   An enrollment does 4 private operations for SCEP (self-signed certificate, PKCS #10, message, answer) and 1 in the handshake that proves it; an update one less for SCEP.
-- **First handshake.** Two clients make handshakes all the time, in the same process. The clock runs from the moment the certificate is stored and on trial, before its key is opened, to
-  the end of the first handshake that shows it.
+- **First handshake.** Two clients make a handshake each 5 ms in the same process, and one more begins as soon as the listener has the new certificate. The clock runs from the moment the
+  certificate is stored and on trial, before its key is opened, to the end of the first handshake that shows it.
 - **Start, rest.** The stripped program itself. The start ends with its line "ready"; the first of the starts is not counted. At rest is the same program left alone while all else is measured.
   A context switch is any by which the kernel gave one of its threads a processor or took it away.
 - **Authority.** The program itself with its defaults (P-256 issuer, one RSA-2048 RA), the same with 100,000 rows of issued certificates, and the floor

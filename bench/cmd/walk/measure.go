@@ -119,12 +119,16 @@ func (o options) revoke(ctx context.Context, serial string) error {
 	return nil
 }
 
-// swap updates while clients make handshakes all the time.
+// swap updates while clients make handshakes all the time, and one more as soon
+// as the new certificate is served.
 func (o options) swap(ctx context.Context, r *device.Result) error {
 	for range o.swaps {
 		h := device.Shake(o.device.Address, 2)
+		h.Await(2)
+		o.meter.Handed(h.Now)
 		w, err := o.update(ctx)
-		time.Sleep(20 * time.Millisecond)
+		o.meter.Handed(nil)
+		h.Await(2)
 		h.Stop()
 		if err != nil {
 			return err

@@ -22,6 +22,7 @@ type Meter struct {
 	reached map[string]mark
 	done    chan struct{}
 	looks   int
+	handed  func()
 }
 
 // mark is a wall clock with its time of day and the processor time spent.
@@ -40,6 +41,13 @@ func (m *Meter) Now() time.Time {
 	m.last = now()
 	m.looks++
 	return m.last.at
+}
+
+// Handed has f called each time a target was given a new certificate.
+func (m *Meter) Handed(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.handed = f
 }
 
 // Looks is how often the agent has asked for the time.
@@ -61,6 +69,9 @@ func (m *Meter) point(name string) {
 	m.last = n
 	if m.done == nil {
 		return
+	}
+	if name == "bind.handed" && m.handed != nil {
+		m.handed()
 	}
 	m.reached[name] = mark{n.at, n.at.Sub(m.begun.at) - m.key.wall, n.cpu - m.begun.cpu - m.key.cpu}
 	if name == "delete.done" {
@@ -93,7 +104,7 @@ func (m *Meter) Walk(ctx context.Context, d *Device, start func() (newleaf.Renew
 	if err != nil {
 		return w, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	select {
 	case <-done:

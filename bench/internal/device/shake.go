@@ -33,7 +33,7 @@ func Shake(address string, clients int) *Shaker {
 }
 
 func (s *Shaker) run() {
-	pause := time.NewTicker(time.Millisecond) // other programs want to live too
+	pause := time.NewTicker(5 * time.Millisecond) // other programs want to live too
 	defer pause.Stop()
 	for {
 		select {
@@ -41,12 +41,19 @@ func (s *Shaker) run() {
 			return
 		case <-pause.C:
 		}
-		h := s.handshake()
-		s.mu.Lock()
-		s.seen = append(s.seen, h)
-		s.more.Broadcast()
-		s.mu.Unlock()
+		s.once()
 	}
+}
+
+// Now makes one handshake more, at once and beside the others.
+func (s *Shaker) Now() { s.wg.Go(s.once) }
+
+func (s *Shaker) once() {
+	h := s.handshake()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = append(s.seen, h)
+	s.more.Broadcast()
 }
 
 func (s *Shaker) handshake() (h handshake) {
