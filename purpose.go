@@ -143,6 +143,7 @@ type Binding struct {
 	Previous ID        `json:"previous"`       // held it before; kept until its owed deletion or put back
 	Loaded   ID        `json:"loaded"`         // what the user of the certificate has read since its start
 	Until    time.Time `json:"until,omitzero"` // when Previous is let go (settle time); zero: with the walk that replaced it
+	Since    time.Time `json:"since,omitzero"` // when the holder got the purpose (DM-31)
 }
 
 // Holder is the certificate the purpose belongs to in the sense of Fig. 17:

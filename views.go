@@ -1,6 +1,9 @@
 package newleaf
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Listed is a certificate as lists show it (Fig. 17, contract "cert list").
 type Listed struct {
@@ -23,6 +26,7 @@ type Listed struct {
 	Expired      bool      `json:"expired"`
 	Damaged      bool      `json:"damaged"`
 	State        State     `json:"state"`
+	States       []string  `json:"states"` // all that hold (DM-33), in words that stay untranslated
 	Added        time.Time `json:"added"`
 }
 
@@ -32,7 +36,33 @@ func ListedFrom(c *Certificate, bs Bindings, now time.Time) Listed {
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter, KeyAlgorithm: c.KeyAlgorithm, KeyBits: c.KeyBits,
 		Serial: c.Serial, SHA1: c.SHA1, SHA256: c.SHA256, Origin: c.Origin, SelfSigned: c.SelfSigned(),
 		Pinned: c.Pinned, InUse: len(bs.Used(c.ID)) > 0, Expired: !c.Damaged && c.Expired(now),
-		Damaged: c.Damaged, State: c.State, Added: c.Added}
+		Damaged: c.Damaged, State: c.State, States: states(c, bs, now), Added: c.Added}
+}
+
+// states lists what holds of an entry: its validity, its parts in bindings, where
+// a walk has it, and what a person did with it.
+func states(c *Certificate, bs Bindings, now time.Time) []string {
+	out := []string{}
+	say := func(word string, holds bool) {
+		if holds {
+			out = append(out, word)
+		}
+	}
+	say("damaged", c.Damaged)
+	say("not-yet-valid", !c.Damaged && now.Before(c.NotBefore))
+	say("expired", !c.Damaged && c.Expired(now))
+	say("valid", !c.Damaged && !now.Before(c.NotBefore) && !c.Expired(now))
+	has := func(part func(Binding) bool) bool { return slices.ContainsFunc(bs, part) }
+	say("bound", has(func(b Binding) bool { return b.Holder() == c.ID }))
+	say("on-trial", has(func(b Binding) bool { return b.Trial == c.ID }))
+	say("loaded", has(func(b Binding) bool { return b.Loaded == c.ID }))
+	say("waiting-for-load", has(func(b Binding) bool { return b.Holder() == c.ID && b.Loaded != c.ID }))
+	say("previous", has(func(b Binding) bool { return b.Previous == c.ID }))
+	say(string(c.State), c.State != StateHeld)
+	say("pinned", c.Pinned)
+	say("self-signed", c.SelfSigned())
+	say("weak-key", c.KeyAlgorithm == "RSA" && c.KeyBits < 2048)
+	return out
 }
 
 // Detail is a certificate with all that is known of it (Fig. 16, UI-026).
@@ -207,6 +237,7 @@ type PurposeStatus struct {
 	Trial       ID        `json:"trial"`
 	Previous    ID        `json:"previous"`
 	Loaded      ID        `json:"loaded"`
+	Since       time.Time `json:"since,omitzero"` // when the holder got the purpose
 	Need        Need      `json:"need"`
 	Next        time.Time `json:"next,omitzero"` // next update
 	Cause       Cause     `json:"cause"`

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the real program against a fake device that is served over a
 // real socket by the real API. "device OUTCOME" says how its walks end.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: serveFake, RequireExplicitExec: true, RequireUniqueNames: true,
+	testscript.Run(t, testscript.Params{UpdateScripts: os.Getenv("NEWLEAF_UPDATE") != "", Dir: "testdata", Setup: serveFake, RequireExplicitExec: true, RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"device": setOutcome, "status": checkStatus}})
 }
 

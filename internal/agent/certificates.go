@@ -88,7 +88,7 @@ func (a *Agent) Delete(ctx context.Context, ref string, force bool) error {
 	if refused != nil {
 		return refused
 	}
-	return a.change(ctx, ref, a.destroy, func(tx *store.Tx, c newleaf.Certificate) error {
+	return a.changeUse(ctx, ref, a.destroy, func(tx *store.Tx, c newleaf.Certificate) error {
 		used, err := check(tx, c)
 		if err != nil {
 			return err
@@ -124,20 +124,23 @@ func without(b newleaf.Binding, id newleaf.ID) newleaf.Binding {
 	return b
 }
 
-// change finds the certificate, changes it in one transaction made by write, and
-// lets targets and Run follow.
+// change finds the certificate and changes it in one transaction made by write.
 func (a *Agent) change(ctx context.Context, ref string, write writer, f func(*store.Tx, newleaf.Certificate) error) error {
-	err := write(ctx, func(tx *store.Tx) error {
+	defer a.Wake()
+	return write(ctx, func(tx *store.Tx) error {
 		c, err := tx.Certificate(ref)
 		if err != nil {
 			return err
 		}
 		return f(tx, c)
 	})
-	if err != nil {
+}
+
+// changeUse is a change of what serves a purpose; the targets follow it.
+func (a *Agent) changeUse(ctx context.Context, ref string, write writer, f func(*store.Tx, newleaf.Certificate) error) error {
+	if err := a.change(ctx, ref, write, f); err != nil {
 		return err
 	}
-	defer a.Wake()
 	return a.apply(ctx)
 }
 
@@ -162,7 +165,7 @@ func (a *Agent) Pin(ctx context.Context, ref string, pinned bool) (newleaf.Liste
 
 // SetPurposes gives ref exactly these purposes (PUR-08).
 func (a *Agent) SetPurposes(ctx context.Context, ref string, purposes []newleaf.Purpose) (newleaf.Listed, error) {
-	err := a.change(ctx, ref, a.Store.Write, func(tx *store.Tx, c newleaf.Certificate) error {
+	err := a.changeUse(ctx, ref, a.Store.Write, func(tx *store.Tx, c newleaf.Certificate) error {
 		return a.rebind(ctx, tx, c, purposes)
 	})
 	return a.listed(ctx, ref, err)
@@ -230,7 +233,7 @@ func (a *Agent) rebind(ctx context.Context, tx *store.Tx, c newleaf.Certificate,
 		if b.Current == to {
 			continue
 		}
-		b.Current, b.Previous, b.Until = to, "", time.Time{}
+		b.Current, b.Previous, b.Until, b.Since = to, "", time.Time{}, a.Now().UTC()
 		if err := tx.PutBinding(b); err != nil {
 			return err
 		}

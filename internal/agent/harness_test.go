@@ -35,7 +35,7 @@ func (d *device) holding() (h held) {
 		d.t.Fatal(err)
 	}
 	for i := range h.Certificates {
-		h.Certificates[i].Expired = false // time alone changes it
+		h.Certificates[i].Expired, h.Certificates[i].States = false, nil // time alone changes them
 	}
 	if h.Anchors, err = d.AnchorList(context.Background()); err != nil {
 		d.t.Fatal(err)

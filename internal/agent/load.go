@@ -67,6 +67,9 @@ func (a *Agent) load(ctx context.Context) error {
 // now, after a change by hand. What nothing holds any more is taken away from
 // every target, restart or not.
 func (a *Agent) apply(ctx context.Context) error {
+	defer a.retain(ctx)
+	a.targets.Lock()
+	defer a.targets.Unlock()
 	bindings, err := a.bindings(ctx)
 	for _, b := range bindings {
 		switch {
@@ -77,23 +80,20 @@ func (a *Agent) apply(ctx context.Context) error {
 			err = errors.Join(err, a.reload(ctx, b.Purpose, b.Holder()))
 		}
 	}
-	a.retain(ctx)
 	return err
 }
 
+// takeAway leaves b's target without a certificate. It needs a.targets.
 func (a *Agent) takeAway(ctx context.Context, b newleaf.Binding) error {
-	a.targets.Lock()
-	defer a.targets.Unlock()
 	if err := a.put(ctx, b.Purpose, ""); err != nil || b.Loaded == "" {
 		return err
 	}
 	return a.Store.Write(ctx, func(tx *store.Tx) error { return a.markLoaded(tx, "", []newleaf.Purpose{b.Purpose}) })
 }
 
-// reload gives p's target certificate id, unless only a restart could.
+// reload gives p's target certificate id, unless only a restart could. It needs
+// a.targets.
 func (a *Agent) reload(ctx context.Context, p newleaf.Purpose, id newleaf.ID) error {
-	a.targets.Lock()
-	defer a.targets.Unlock()
 	need, err := a.need(ctx, p)
 	if err != nil || need == newleaf.NeedRestart {
 		return err

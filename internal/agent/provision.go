@@ -145,7 +145,7 @@ func (p Provision) put(tx *store.Tx, vault *keys.Vault, c Provisioned) error {
 		if b.Current != "" {
 			return newleaf.Errorf(newleaf.CodeInvalid, "purpose %q is given to two certificates", purpose)
 		}
-		b.Current, b.Loaded = c.ID, c.ID
+		b.Current, b.Loaded, b.Since = c.ID, c.ID, c.Added.UTC()
 		if err := tx.PutBinding(b); err != nil {
 			return err
 		}

@@ -84,7 +84,7 @@ func (a *Agent) purposes(tx *store.Tx, s newleaf.Snapshot, st *newleaf.Status) e
 	for _, p := range all {
 		b := s.Bindings.Of(p)
 		row := newleaf.PurposeStatus{Purpose: p, Label: a.Kinds.Label(p), Certificate: b.Holder(), Trial: b.Trial, Previous: b.Previous,
-			Loaded: b.Loaded, Alarm: newleaf.AlarmNone}
+			Loaded: b.Loaded, Since: b.Since, Alarm: newleaf.AlarmNone}
 		if row.Need, err = a.needIn(tx, p); err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func (a *Agent) putOnTrial(tx *store.Tx, r *newleaf.Renewal) error {
 		if b.Holder() == r.Certificate {
 			continue
 		}
-		b.Trial = r.Certificate
+		b.Trial, b.Since = r.Certificate, a.Now().UTC()
 		if err := tx.PutBinding(b); err != nil {
 			return err
 		}
@@ -335,7 +335,7 @@ func (a *Agent) putBack(ctx context.Context, r *newleaf.Renewal, cause error) er
 			if b.Trial != r.Certificate {
 				continue
 			}
-			b.Trial = ""
+			b.Trial, b.Since = "", a.Now().UTC()
 			back = append(back, b)
 			if err := tx.PutBinding(b); err != nil {
 				return err
@@ -354,14 +354,22 @@ func (a *Agent) putBack(ctx context.Context, r *newleaf.Renewal, cause error) er
 		return err
 	}
 	a.Stop("prove.back")
-	for _, b := range back {
-		if err := a.reload(ctx, b.Purpose, b.Current); err != nil {
-			cause = errors.Join(cause, fmt.Errorf("putting back the certificate of %s: %w", b.Purpose, err))
-		}
-	}
+	cause = errors.Join(cause, a.handBack(ctx, back))
 	a.retain(ctx) // the rejected one leaves no clear key
 	if r.Rejected >= provesBeforeGivingUp {
 		return a.giveUp(ctx, r, cause)
 	}
 	return cause
+}
+
+// handBack gives the targets of bindings their current certificates again.
+func (a *Agent) handBack(ctx context.Context, bindings newleaf.Bindings) (failed error) {
+	a.targets.Lock()
+	defer a.targets.Unlock()
+	for _, b := range bindings {
+		if err := a.reload(ctx, b.Purpose, b.Current); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("putting back the certificate of %s: %w", b.Purpose, err))
+		}
+	}
+	return failed
 }

@@ -48,7 +48,8 @@ CREATE TABLE bindings (
 	trial    TEXT NOT NULL,
 	previous TEXT NOT NULL,
 	loaded   TEXT NOT NULL,
-	until    TEXT NOT NULL
+	until    TEXT NOT NULL,
+	since    TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE anchors (
