@@ -86,6 +86,8 @@ func TestConnectionValidate(t *testing.T) {
 		{"CON-12 a proxy", func(c *Connection) { c.Proxy = "http://proxy.example:3128" }, ""},
 		{"CON-12 a proxy without a scheme", func(c *Connection) { c.Proxy = "proxy.example:3128" }, "proxy"},
 		{"CON-12 another proxy", func(c *Connection) { c.Proxy = "socks5://proxy.example" }, "proxy"},
+		{"CON-12 a proxy with a password", func(c *Connection) { c.Proxy = "http://me:secret@proxy.example:3128" }, "without name and password"},
+		{"CON-12 a proxy with a name", func(c *Connection) { c.Proxy = "http://me@proxy.example:3128" }, "without name and password"},
 		{"CON-12 no proxy's name", func(c *Connection) { c.Proxy = "http://:3128" }, "proxy"},
 		{"CON-12 1s", func(c *Connection) { c.Timeout = time.Second }, ""},
 		{"CON-12 less", func(c *Connection) { c.Timeout = time.Second - 1 }, "timeout"},

@@ -68,6 +68,7 @@ func (s stage) undisturbed(t *testing.T) ending {
 	p := s.open(t, "")
 	p.d.do(p.begin(p.d)...)
 	e := p.finish()
+	p.d.holds(s.ends[s.order]...)
 	p.retired()
 	p.d.stop(t)
 	p.a.stop(t)

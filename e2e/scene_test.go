@@ -20,6 +20,7 @@ type scene struct {
 	prepare  func(t testing.TB, d *device, a *authority) // the store, stopped again
 	config   func(dir string) string                     // TOML of the machine's owner
 	replaced string                                      // the certificate whose successor comes
+	ends     map[string][]string                         // by order: the store at the end
 	never    []string                                    // the points that no walk of it passes
 	destroys map[string]string                           // by order: the step that destroys keys first
 }
@@ -32,6 +33,7 @@ func issueScene() scene {
 		prepare:  func(_ testing.TB, d *device, a *authority) { d.provision(connected(a), fx17A()...) },
 		begin:    func(d *device) []string { return d.issuing("Xyz4", "tls", "--wait", "0s") },
 		replaced: "Xyz1",
+		ends:     always("Xyz2:ipsec", "Xyz3:dot1x", "Bought", "Xyz4:tls"),
 		never:    []string{"restart.wanted", "restart.noted", "prove.back"},
 		destroys: map[string]string{"after": "keep", "on-response": "request", "before": "room"},
 	}
@@ -56,6 +58,7 @@ func updateScene() scene {
 		},
 		begin:    func(*device) []string { return []string{"update", "run", "Xyz1", "--wait", "0s"} },
 		replaced: "Xyz1",
+		ends:     always("Xyz2:ipsec", "Bought", "Xyz1-2:dot1x,tls,tls:portal"),
 		never:    []string{"prove.back"},
 		destroys: map[string]string{"after": "delete", "on-response": "request", "before": "room"},
 	}
@@ -70,9 +73,16 @@ func refusedScene() scene {
 		return "[[target]]\npurpose = \"dot1x\"\nneed = \"reload\"\nproof = [\"false\"]\n"
 	}
 	s.begin = func(d *device) []string { return d.issuing("Xyz4", "dot1x", "--wait", "0s") }
-	s.replaced = "" // nothing may be
+	s.replaced = ""                                                           // nothing may be
+	s.ends = always("Xyz1:tls", "Xyz2:ipsec", "Xyz3:dot1x", "Bought", "Xyz4") // what was unused went early
+	s.ends["after"] = []string{"Xyz1:tls", "Xyz2:ipsec", "Xyz3:dot1x", "Old", "Gone", "Bought", "Xyz4"}
 	s.never = []string{"restart.wanted", "restart.noted", "prove.done", "delete", "delete.judged", "delete.done"}
 	return s
+}
+
+// always is the same in every order.
+func always(store ...string) map[string][]string {
+	return map[string][]string{"after": store, "on-response": store, "before": store}
 }
 
 // restartMark is touched where a device would restart.

@@ -57,7 +57,7 @@ func TestStates(t *testing.T) {
 		d.do(d.issuing("Xyz4", "dot1x")...)
 		d.is("Xyz3", "valid", "loaded", "weak-key")
 		d.is("Xyz4", "valid", "bound", "on-trial", "waiting-for-load", "pending", "weak-key")
-		if d.named("Xyz3").InUse == false {
+		if !d.named("Xyz3").InUse {
 			t.Error("what is loaded still is not in use")
 		}
 		d.do("deletion", "set", "--settle", "1d")
@@ -148,9 +148,7 @@ func TestTimes(t *testing.T) {
 			}
 		}
 		check()
-		whole := d.t
 		d.restart()
-		d.t = whole
 		check()
 	})
 	t.Run("DM-32 which certificate replaced which", func(t *testing.T) {

@@ -34,9 +34,8 @@ func bare(t *testing.T) string {
 
 // inside is a command in the root, with no environment.
 func inside(root string, args ...string) *exec.Cmd {
-	cmd := &exec.Cmd{Path: "/newleaf", Args: append([]string{"newleaf"}, args...), Dir: "/", Env: []string{},
+	return &exec.Cmd{Path: "/newleaf", Args: append([]string{"newleaf"}, args...), Dir: "/", Env: []string{},
 		SysProcAttr: &syscall.SysProcAttr{Chroot: root, Pdeathsig: syscall.SIGKILL}}
-	return cmd
 }
 
 func TestZoneData(t *testing.T) {
@@ -51,13 +50,16 @@ func TestZoneData(t *testing.T) {
 		if err := agent.Start(); err != nil {
 			missing(t, "a program cannot be started in another root here: "+err.Error())
 		}
-		ended := make(chan error, 1)
-		go func() { ended <- agent.Wait() }()
-		t.Cleanup(func() { _ = agent.Process.Kill() })
+		ended := make(chan struct{})
+		go func() { _ = agent.Wait(); close(ended) }() // the state tells
+		t.Cleanup(func() {
+			_ = agent.Process.Kill()
+			<-ended
+		})
 		eventually(t, "the agent serves in an empty root", func() bool {
 			select {
-			case err := <-ended:
-				t.Fatalf("the agent ended: %v\n%s", err, stderr)
+			case <-ended:
+				t.Fatalf("the agent ended: %v\n%s", agent.ProcessState, stderr)
 			default:
 			}
 			return strings.Contains(ready.String(), "ready ")

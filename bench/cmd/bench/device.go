@@ -130,7 +130,7 @@ func (b *bench) restTo(context.Context) error {
 	span := time.Since(i.at)
 	day := float64(24*time.Hour) / float64(span)
 	b.most(groupRest, "anonymous memory at rest", "MiB", one(float64(s.AnonKiB)/1024), 8)
-	b.most(groupRest, fmt.Sprintf("context switches at rest, over %.0f s", span.Seconds()), "per second", one(float64(s.Switches-i.then.Switches)/span.Seconds()), .1)
+	b.most(groupRest, fmt.Sprintf("wake-ups at rest, over %.0f s", span.Seconds()), "per second", one(float64(s.Wakeups-i.then.Wakeups)/span.Seconds()), .1)
 	b.most(groupRest, "written to the disk at rest, extrapolated", "kB per day", one(float64(s.Written-i.then.Written)*day/1e3), 64)
 	b.told(groupRest, "processor time at rest", "ms per minute", one(measure.MS(s.CPU-i.then.CPU)/span.Minutes()))
 	b.told(groupRest, "written from the start until at rest", "kB", one(float64(i.then.Written)/1e3))

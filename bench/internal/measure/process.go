@@ -12,12 +12,12 @@ import (
 
 // Sample is one reading of a process (proc(5)).
 type Sample struct {
-	CPU      time.Duration // on a processor, user and system, of the threads that live
-	AnonKiB  int64         // anonymous memory that is resident
-	Threads  int
-	Switches int64 // context switches of all threads: how often one was woken or preempted
-	Written  int64 // bytes given to the disk
-	Wrote    int64 // bytes given to write(2) on files, sockets and pipes
+	CPU     time.Duration // on a processor, user and system, of the threads that live
+	AnonKiB int64         // anonymous memory that is resident
+	Threads int
+	Wakeups int64 // how often a thread gave up its processor to wait, and was woken again
+	Written int64 // bytes given to the disk
+	Wrote   int64 // bytes given to write(2) on files, sockets and pipes
 }
 
 // Read samples process pid; 0 is this one.
@@ -42,7 +42,7 @@ func Read(pid int) (s Sample, err error) {
 		}
 		ran, _, _ := strings.Cut(string(text), " ")
 		s.CPU += time.Duration(number(ran))
-		s.Switches += field(task+"/status", "voluntary_ctxt_switches") + field(task+"/status", "nonvoluntary_ctxt_switches")
+		s.Wakeups += field(task+"/status", "voluntary_ctxt_switches")
 		s.Threads++
 	}
 	return s, err

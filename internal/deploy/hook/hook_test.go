@@ -136,6 +136,36 @@ func TestPutResumes(t *testing.T) {
 	}
 }
 
+// TestPutAgain: a generation that is whole is not written anew, as a program may be
+// reading it, and one that is not never becomes the current one.
+func TestPutAgain(t *testing.T) {
+	target, m := newTarget(t), material(t, "CN=Device001")
+	key := filepath.Join(target.Dir, "current", "key.pem")
+	stat := func() os.FileInfo {
+		t.Helper()
+		info, err := os.Stat(key)
+		must(t, err)
+		return info
+	}
+	must(t, target.Put(t.Context(), m))
+	before := stat()
+	must(t, target.Put(t.Context(), m))
+	if after := stat(); !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("it was written again, at %s", after.ModTime())
+	}
+
+	// The next one breaks off: its folder is in the way of a file.
+	next := material(t, "CN=Next")
+	must(t, os.MkdirAll(filepath.Join(target.Dir, string(next.ID)+".new", "key.pem", "full"), 0o700))
+	if err := target.Put(t.Context(), next); err == nil {
+		t.Error("nobody is told that it failed")
+	}
+	serves(t, target, m)
+	if _, err := os.Stat(filepath.Join(target.Dir, string(next.ID))); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("half of it has the name of a generation: %v", err)
+	}
+}
+
 // TestRetain: the key of a retired generation is overwritten before it is
 // unlinked, and nothing that is not a generation is touched.
 func TestRetain(t *testing.T) {
