@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -104,7 +105,7 @@ func setTable[T any](t *T, fields []field[T], table map[string]any, place string
 	for i, f := range fields {
 		known[i] = f.name
 	}
-	for key := range table {
+	for _, key := range slices.Sorted(maps.Keys(table)) {
 		if !slices.Contains(known, key) {
 			return unknownKey(place+"."+key, key, known)
 		}

@@ -45,7 +45,7 @@ func (l *labClock) read() (changed bool, err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if string(data) == l.text && !l.readAt.IsZero() {
+	if !l.readAt.IsZero() && (string(data) == l.text || len(data) == 0) { // empty: somebody is writing it
 		return false, nil
 	}
 	var f labFile

@@ -184,7 +184,9 @@ func readAnchors(path, connection string, now time.Time) ([]newleaf.Anchor, erro
 	}
 	var ders [][]byte
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		ders = append(ders, block.Bytes)
+		if block.Type == "CERTIFICATE" {
+			ders = append(ders, block.Bytes)
+		}
 	}
 	if len(ders) == 0 {
 		ders = [][]byte{data}

@@ -83,7 +83,7 @@ func TestDamaged(t *testing.T) {
 		d.tick()
 		d.garble(`UPDATE certificates SET der = x'00' WHERE name = 'Xyz1'`)
 		d.authority.Down = false
-		d.until(d.now.Add(day), time.Hour)
+		d.until(d.now.Add(day), day)
 		d.stands(d.issue("Xyz4", newleaf.TLS), newleaf.PhaseDone, fine)
 		d.holds("Xyz1", "Xyz4:tls")
 	})

@@ -49,7 +49,7 @@ func TestStricter(t *testing.T) {
 		{"INV-10 switched on", newleaf.OrderAfter, func(p *newleaf.DeletionPolicy) { p.Auto = false }, rules(all...), nil},
 	} {
 		for _, point := range []string{"request.sending", "prove.seen"} {
-			if tt.order == newleaf.OrderOnResponse && point != "request.sending" {
+			if point != "request.sending" && tt.order == newleaf.OrderOnResponse {
 				continue // by then it has deleted
 			}
 			t.Run(tt.name+" at "+point, func(t *testing.T) {

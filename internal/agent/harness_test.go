@@ -122,8 +122,8 @@ func (d *device) stands(r newleaf.Renewal, phase newleaf.Phase, code newleaf.Cod
 	}
 }
 
-// until lets time pass from one thing to do to the next, as Run does, but where
-// there is nothing to do by this step.
+// until lets time pass from one thing to do to the next, as Run does. Where there
+// is nothing to do it goes by this step, or by an eighth of the time that is left.
 func (d *device) until(end time.Time, step time.Duration) {
 	d.t.Helper()
 	for d.now.Before(end) {
@@ -131,7 +131,8 @@ func (d *device) until(end time.Time, step time.Duration) {
 		if err != nil {
 			d.t.Fatal(err)
 		}
-		d.now = earliest(end, d.now.Add(step), latest(next, d.now.Add(time.Second)))
+		idle := d.now.Add(max(step, end.Sub(d.now)/8))
+		d.now = earliest(end, idle, latest(next, d.now.Add(time.Second)))
 	}
 	d.tick()
 }

@@ -174,6 +174,10 @@ func TestTalkative(t *testing.T) {
 					t.Errorf("the event %s has a text of %d bytes, %d in all", e.Kind, len(e.Text), size)
 				}
 			}
+			refused := len(d.events(newleaf.EventRefused))
+			if len(d.events(newleaf.EventProvisioned)) == 0 || len(d.events(newleaf.EventFailed)) != 1 || refused != map[string]int{"a certificate": 1}[name] {
+				t.Errorf("of %d events one is missing", len(all))
+			}
 			d.unchanged(before)
 			d.whole()
 		})

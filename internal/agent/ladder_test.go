@@ -115,7 +115,7 @@ func TestLostAnswers(t *testing.T) {
 			d := scheduled(t, ca.Options{}, false)
 			d.misbehave(mischief)
 			seen := d.requests()
-			d.until(d.now.Add(30*time.Hour), time.Hour)
+			d.until(d.now.Add(30*time.Hour), day)
 			r := d.last()
 			d.stands(r, newleaf.PhaseRetry, newleaf.CodeMayHold)
 			if n := d.requests() - seen; n != enroll.BudgetRequests {
@@ -153,7 +153,7 @@ func TestLostAnswers(t *testing.T) {
 				keys[d.last().KeyID] = true
 			}
 		}
-		d.until(d.now.Add(30*time.Hour), time.Hour)
+		d.until(d.now.Add(30*time.Hour), day)
 		d.stands(d.last(), newleaf.PhaseRetry, newleaf.CodeMayHold)
 		if n := len(d.events(newleaf.EventRefused)); n != enroll.BudgetRequests || len(keys) != n {
 			t.Errorf("%d certificates were refused, %d keys were made", n, len(keys))
@@ -200,7 +200,7 @@ func TestUnreachable(t *testing.T) {
 			}
 			down(d, true)
 			seen, up := d.requests(), d.now.Add(24*time.Hour)
-			d.until(up, time.Minute*30)
+			d.until(up, day)
 			if n := d.requests() - seen; n > 0 {
 				t.Errorf("%d requests went out", n)
 			}
@@ -251,9 +251,9 @@ func TestRefusals(t *testing.T) {
 					at = append(at, d.now)
 				}
 			}
-			d.until(begun.Add(72*time.Hour), time.Hour)
+			d.until(begun.Add(50*time.Hour), day)
 			if n := d.requests() - seen; n != len(at) || n < 6 {
-				t.Errorf("%d requests in three days", n)
+				t.Errorf("%d requests in two days", n)
 			}
 			for i, from := range at {
 				n := 0
@@ -272,7 +272,7 @@ func TestRefusals(t *testing.T) {
 
 			// The administrator repairs the first rung only.
 			d.misbehave("refuse:PKCSReq")
-			d.until(d.now.Add(24*time.Hour), time.Hour)
+			d.until(d.now.Add(day), day)
 			d.holds("Xyz1", "Xyz1-2:tls")
 			d.whole()
 		})
@@ -290,7 +290,7 @@ func TestCancelSticks(t *testing.T) {
 	_, err := d.CancelRenewal(context.Background(), r.ID)
 	must(t, err)
 	d.authority.Down = false
-	d.until(d.now.Add(48*time.Hour), time.Hour)
+	d.until(d.now.Add(2*day), day)
 	if last := d.last(); last.ID != r.ID {
 		t.Fatalf("renewal %d was started although %d was cancelled", last.ID, r.ID)
 	}

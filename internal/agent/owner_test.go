@@ -81,7 +81,7 @@ func TestCancelDuringWalk(t *testing.T) {
 // TestOneOwner: whatever a person does during a walk, its row is written by the
 // walk alone: none is lost, and none comes back.
 func TestOneOwner(t *testing.T) {
-	for _, point := range []string{"room", "request.sending", "request.answered", "keep", "bind.trial", "prove.seen", "delete.judged"} {
+	for _, point := range []string{"request", "request.generated", "request.sending", "request.answered", "keep", "bind.trial", "prove.seen", "delete.judged"} {
 		t.Run("at "+point, func(t *testing.T) {
 			t.Parallel()
 			d := scheduled(t, ca.Options{}, false)
@@ -91,7 +91,9 @@ func TestOneOwner(t *testing.T) {
 			d.stands(d.last(), newleaf.PhaseRetry, newleaf.CodeNoAnchor)
 			_, err := d.AddAnchor(context.Background(), newleaf.DefaultConnection, []byte(anchors[0].PEM))
 			must(t, err)
-			d.at(point, func() { // the row still says "retry" until step 1 is through
+			acted := false
+			d.at(point, func() { // the row says "retry" until the key is stored
+				acted = true
 				_, err := d.RetryRenewal(context.Background(), d.last().ID)
 				wantCode(t, err, newleaf.CodeConflict)
 				d.connect(func(c *newleaf.Connection) { c.Timeout = time.Minute })
@@ -104,8 +106,8 @@ func TestOneOwner(t *testing.T) {
 			d.tick()
 			d.reboot()
 			d.after(day)
-			if all, err := d.Renewals(context.Background()); err != nil || len(all) != 2 {
-				t.Errorf("there are %d renewals (%v), want the issuance and its update", len(all), err)
+			if all, err := d.Renewals(context.Background()); err != nil || len(all) != 2 || !acted {
+				t.Errorf("there are %d renewals (%v), want the issuance and its update; a person acted: %t", len(all), err, acted)
 			}
 			d.stands(d.last(), newleaf.PhaseDone, fine)
 			d.holds("Xyz1", "Xyz1-2:tls")

@@ -77,12 +77,12 @@ func TestPending(t *testing.T) {
 		d := newDevice(t, ca.Options{Mischief: []string{"pending"}}, fx17A)
 		before := d.holding()
 		r := d.issue("Xyz4", newleaf.TLS)
-		d.until(start.Add(24*time.Hour), time.Hour)
-		if n := d.requests(); n < 24 || n > 60 {
-			t.Errorf("%d requests on the first day", n)
+		d.until(start.Add(6*time.Hour), day)
+		if n := d.requests(); n < 20 || n > 40 {
+			t.Errorf("%d requests in six hours", n)
 		}
 		for d.renewal(r.ID).Phase.Open() && d.now.Before(start.AddDate(0, 0, 40)) {
-			d.after(24 * time.Hour)
+			d.after(8 * day)
 		}
 		d.stands(d.renewal(r.ID), newleaf.PhaseFailed, newleaf.CodeRefused)
 		d.unchanged(before)
@@ -109,9 +109,10 @@ func TestPending(t *testing.T) {
 		d.tick()
 		first := d.last()
 		d.stands(first, newleaf.PhasePending, fine)
-		for range 33 {
-			d.after(24 * time.Hour)
+		for range 3 {
+			d.after(11 * day)
 		}
+		d.tick()
 		d.stands(d.renewal(first.ID), newleaf.PhaseFailed, newleaf.CodeRefused)
 		if again := d.last(); again.ID != first.ID+1 || again.KeyID == first.KeyID || again.Phase != newleaf.PhasePending {
 			t.Errorf("then renewal %d stands at %s", again.ID, again.Phase)

@@ -24,7 +24,7 @@ import (
 func TestInvariants(t *testing.T) {
 	t.Parallel()
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
-		must(t, checks.Value.Set("12")) // a store and an authority are made for each
+		must(t, checks.Value.Set("6")) // a store and an authority are made for each
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		c := &chance{T: r, device: newDevice(t, ca.Options{Validity: 90 * day}, func(d *device, p *agent.Provision) {
@@ -36,7 +36,7 @@ func TestInvariants(t *testing.T) {
 		})}
 		defer c.store.Close()
 		c.look()
-		for range rapid.IntRange(15, 30).Draw(r, "steps") {
+		for range rapid.IntRange(15, 25).Draw(r, "steps") {
 			c.act()
 			c.check()
 		}

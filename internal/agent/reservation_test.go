@@ -294,10 +294,10 @@ func TestReservationEvery(t *testing.T) {
 		d := years(t, newleaf.TLS)
 		d.reserve(every(30 * day))
 		d.authority.Down = true
-		d.until(start.Add(33*day), 6*time.Hour)
+		d.until(start.Add(31*day), day)
 		d.holds("Xyz1:tls")
 		d.authority.Down = false
-		d.until(start.Add(34*day), time.Hour)
+		d.until(start.Add(32*day), day)
 		d.holds("Xyz1", "Xyz1-2:tls")
 		updated := d.named("Xyz1-2").Updated
 		if r, err := d.Reservation(context.Background()); err != nil || !r.Next[0].At.Equal(updated.Add(30*day)) {

@@ -185,9 +185,13 @@ func TestAlarms(t *testing.T) {
 	d := scheduled(t, ca.Options{}, false)
 	d.authority.Down = true
 	end := d.named("Xyz1").NotAfter
-	d.until(end.Add(-10*day), 6*time.Hour)
-	d.reboot()
-	d.until(end.Add(time.Hour), 6*time.Hour)
+	for i, before := range []time.Duration{20 * day, 19 * day, 8 * day, 6 * day, 5 * day, 49 * time.Hour, 47 * time.Hour, day, -time.Hour} {
+		d.now = end.Add(-before)
+		if i == 4 {
+			d.reboot()
+		}
+		d.tick()
+	}
 	var levels []string
 	for _, e := range d.events(newleaf.EventAlarm) {
 		levels = append(levels, e.Data["level"])

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"newleaf"
 	"newleaf/bench/internal/device"
@@ -88,52 +87,6 @@ func (b *bench) start(ctx context.Context) error {
 		}
 	}
 	b.most(groupRest, "exec to serving, 8 certificates and a full journal in the store", "ms", measure.Of(took), 15)
-	return nil
-}
-
-// idle is an agent that is left alone.
-type idle struct {
-	agent *server
-	at    time.Time
-	then  measure.Sample
-}
-
-// settle is left to the agent after its start before it counts as at rest.
-const settle = 15 * time.Second
-
-// restFrom starts an agent that restTo looks at after everything else.
-func (b *bench) restFrom(ctx context.Context) error {
-	dir, err := b.fill(ctx, "rest")
-	if err != nil {
-		return err
-	}
-	if b.idle.agent, err = b.agent(ctx, dir); err != nil {
-		return err
-	}
-	time.Sleep(settle)
-	b.idle.at = time.Now()
-	b.idle.then, err = measure.Read(b.idle.agent.pid())
-	return err
-}
-
-// restTo reads what the agent did since restFrom.
-func (b *bench) restTo(context.Context) error {
-	i := b.idle
-	defer i.agent.stop()
-	if least := 3 * time.Minute; !b.short && time.Since(i.at) < least {
-		time.Sleep(least - time.Since(i.at))
-	}
-	s, err := measure.Read(i.agent.pid())
-	if err != nil {
-		return err
-	}
-	span := time.Since(i.at)
-	day := float64(24*time.Hour) / float64(span)
-	b.most(groupRest, "anonymous memory at rest", "MiB", one(float64(s.AnonKiB)/1024), 8)
-	b.most(groupRest, fmt.Sprintf("wake-ups at rest, over %.0f s", span.Seconds()), "per second", one(float64(s.Wakeups-i.then.Wakeups)/span.Seconds()), .1)
-	b.most(groupRest, "written to the disk at rest, extrapolated", "kB per day", one(float64(s.Written-i.then.Written)*day/1e3), 64)
-	b.told(groupRest, "processor time at rest", "ms per minute", one(measure.MS(s.CPU-i.then.CPU)/span.Minutes()))
-	b.told(groupRest, "written from the start until at rest", "kB", one(float64(i.then.Written)/1e3))
 	return nil
 }
 

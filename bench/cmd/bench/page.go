@@ -27,7 +27,7 @@ const method = `
 - **First handshake.** Two clients make a handshake each 5 ms in the same process, and one more begins as soon as the listener has the new certificate. The clock runs from the moment the
   certificate is stored and on trial, before its key is opened, to the end of the first handshake that shows it.
 - **Start, rest.** The stripped program itself. The start ends with its line "ready"; the first of the starts is not counted. At rest is the same program left alone while all else is measured.
-  A wake-up is each time one of its threads has waited and goes on (voluntary context switches, all threads).
+  A wake-up is a second in which a thread of it ran; how often its threads went back to waiting in those (voluntary context switches) stands below, most of it the doing of Go's own scheduler.
 - **Authority.** The program itself with its defaults (P-256 issuer, one RSA-2048 RA), the same with 100,000 rows of issued certificates, and the floor
   (` + "`bench/internal/floor`" + `: verify, open, issue, store one row, encrypt, sign, with the same message code) take turns. The device's own client makes the messages ahead of time and reads all
   answers afterwards, so that 32 connections do nothing but POST meanwhile. Every answer has to hold a certificate for its key. The load comes from the same machine and shares its processors.

@@ -15,7 +15,7 @@ type Sample struct {
 	CPU     time.Duration // on a processor, user and system, of the threads that live
 	AnonKiB int64         // anonymous memory that is resident
 	Threads int
-	Wakeups int64 // how often a thread gave up its processor to wait, and was woken again
+	Waits   int64 // how often a thread gave up its processor to wait
 	Written int64 // bytes given to the disk
 	Wrote   int64 // bytes given to write(2) on files, sockets and pipes
 }
@@ -42,7 +42,7 @@ func Read(pid int) (s Sample, err error) {
 		}
 		ran, _, _ := strings.Cut(string(text), " ")
 		s.CPU += time.Duration(number(ran))
-		s.Wakeups += field(task+"/status", "voluntary_ctxt_switches")
+		s.Waits += field(task+"/status", "voluntary_ctxt_switches")
 		s.Threads++
 	}
 	return s, err

@@ -28,7 +28,7 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.CPU <= 0 || s.AnonKiB <= 0 || s.Threads < 1 || s.Wakeups < 1 {
+	if s.CPU <= 0 || s.AnonKiB <= 0 || s.Threads < 1 || s.Waits < 1 {
 		t.Errorf("this process is read as %+v", s)
 	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
