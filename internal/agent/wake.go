@@ -104,7 +104,7 @@ func (a *Agent) pendingUpdates(tx *store.Tx) (u updates, err error) {
 	if err != nil {
 		return u, err
 	}
-	renewals, err := tx.Renewals(false)
+	renewals, err := tx.Unsuccessful()
 	if err != nil {
 		return u, err
 	}
@@ -160,7 +160,7 @@ func (a *Agent) start(tx *store.Tx, r newleaf.Renewal, c newleaf.Certificate) (n
 	if err != nil {
 		return r, err
 	}
-	renewals, err := tx.Renewals(false)
+	renewals, err := tx.Unsuccessful()
 	if err != nil {
 		return r, err
 	}

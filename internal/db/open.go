@@ -50,10 +50,11 @@ func open(path string, o Options, begin func(*sql.Tx) error) (*DB, error) {
 	// of the file; where there is nothing better (not Linux) it has to do.
 	_, _ = sqlite.OFDLocking(true)
 
-	pool, err := sql.Open("sqlite", dsn(path, o.Wait))
+	connector, err := newConnector(dsn(path, o.Wait))
 	if err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", path, err)
 	}
+	pool := sql.OpenDB(connector)
 	pool.SetMaxOpenConns(1) // an exclusive lock allows no second one
 	d := &DB{path: path, sql: pool, jobs: make(chan *job, maxBatch), done: make(chan struct{})}
 	if err := d.transact(context.Background(), begin, commit); err != nil {

@@ -81,9 +81,11 @@ CREATE TABLE connections (
 CREATE TABLE renewals (
 	id    INTEGER PRIMARY KEY AUTOINCREMENT, -- the journal names them: never used twice
 	ended INTEGER NOT NULL,                  -- counts the ends; 0 while open
+	done  INTEGER NOT NULL DEFAULT 0,        -- ended with a certificate in use
 	body  TEXT NOT NULL
 ) STRICT;
 CREATE INDEX renewals_ended ON renewals (ended);
+CREATE INDEX renewals_unsuccessful ON renewals (id) WHERE NOT done;
 
 CREATE TABLE owed (
 	seq         INTEGER PRIMARY KEY,

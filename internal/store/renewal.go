@@ -13,8 +13,11 @@ const keptRenewals = 200
 // counts as failed with CodeDamaged: it is shown and never resumed. Putting it
 // as it is given ends it for good.
 func (tx *Tx) Renewals(open bool) ([]newleaf.Renewal, error) {
-	all, err := list(tx, "reading the renewals", readRenewal, `SELECT id, body FROM renewals WHERE ended = 0 OR NOT ? ORDER BY id`, open)
-	if err != nil || !open {
+	if !open {
+		return list(tx, "reading the renewals", readRenewal, `SELECT id, body FROM renewals ORDER BY id`)
+	}
+	all, err := list(tx, "reading the renewals", readRenewal, `SELECT id, body FROM renewals WHERE ended = 0 ORDER BY id`)
+	if err != nil {
 		return all, err
 	}
 	still := []newleaf.Renewal{}
@@ -24,6 +27,12 @@ func (tx *Tx) Renewals(open bool) ([]newleaf.Renewal, error) {
 		}
 	}
 	return still, nil
+}
+
+// Unsuccessful lists those that are open, failed or cancelled: all that can bear
+// on what is to be done next. There are few, where Renewals are up to 200.
+func (tx *Tx) Unsuccessful() ([]newleaf.Renewal, error) {
+	return list(tx, "reading the renewals", readRenewal, `SELECT id, body FROM renewals WHERE NOT done ORDER BY id`)
 }
 
 // Renewal returns the one with that ID, or CodeNotFound.
@@ -49,11 +58,11 @@ func (tx *Tx) PutRenewal(r newleaf.Renewal) (newleaf.Renewal, error) {
 		}
 		r.ID = id
 	}
-	n, err := tx.exec(doing, `UPDATE renewals SET body = ?, ended = CASE
+	n, err := tx.exec(doing, `UPDATE renewals SET body = ?, done = ?, ended = CASE
 			WHEN ? THEN 0
 			WHEN ended > 0 THEN ended
 			ELSE 1 + (SELECT max(ended) FROM renewals) END
-		WHERE id = ?`, encoded{r}, r.Phase.Open(), r.ID)
+		WHERE id = ?`, encoded{r}, r.Phase == newleaf.PhaseDone, r.Phase.Open(), r.ID)
 	switch {
 	case err != nil:
 		return r, err
