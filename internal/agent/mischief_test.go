@@ -2,7 +2,6 @@ package agent_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -60,11 +59,11 @@ func TestMischief(t *testing.T) {
 		t.Run("from "+faults[0].Name+" to "+faults[len(faults)-1].Name, func(t *testing.T) {
 			t.Parallel()
 			d := newDevice(t, ca.Options{}, unused)
-			good := func() { // the green control, and what "old-certificate" sends again
+			good := func(name string) { // the green control, and what "old-certificate" sends again
 				d.misbehave()
-				d.failsWith(d.attempt(newleaf.OrderAfter, true), fine)
+				d.failsWith(d.attempt(name, newleaf.OrderAfter, true), fine)
 			}
-			good()
+			good("First")
 			for _, fault := range faults {
 				want, known := outcomes[fault.Name]
 				if !known {
@@ -78,23 +77,23 @@ func TestMischief(t *testing.T) {
 				})
 				d.misbehave(fault.Name)
 				before, refused := d.holding(), len(d.events(newleaf.EventRefused))
-				d.failsWith(d.attempt(newleaf.OrderAfter, true), want.on)
+				d.failsWith(d.attempt(fault.Name, newleaf.OrderAfter, true), want.on)
 				d.unchanged(before)
 				if want.off != fine {
-					d.failsWith(d.attempt(newleaf.OrderOnResponse, false), want.off)
+					d.failsWith(d.attempt(fault.Name, newleaf.OrderOnResponse, false), want.off)
 					d.unchanged(before)
 				}
 				d.journals(refused, want.journal)
 				// The order "before" may take what is unused, and nothing else.
-				d.failsWith(d.attempt(newleaf.OrderBefore, true), want.on)
+				d.failsWith(d.attempt(fault.Name, newleaf.OrderBefore, true), want.on)
 				before.Certificates = slices.DeleteFunc(before.Certificates, func(l newleaf.Listed) bool { return !l.InUse })
 				before.Keys = d.holding().Keys
 				d.unchanged(before)
 				if want.off == fine {
-					d.failsWith(d.attempt(newleaf.OrderOnResponse, false), fine)
+					d.failsWith(d.attempt(fault.Name, newleaf.OrderOnResponse, false), fine)
 				}
 			}
-			good()
+			good("Last")
 			d.whole()
 		})
 	}
@@ -102,10 +101,10 @@ func TestMischief(t *testing.T) {
 
 // attempt asks for a TLS certificate, always of the same subject, with every rule
 // of deletion on.
-func (d *device) attempt(order newleaf.Order, verify bool) newleaf.Renewal {
+func (d *device) attempt(name string, order newleaf.Order, verify bool) newleaf.Renewal {
 	d.t.Helper()
 	d.deleting(func(p *newleaf.DeletionPolicy) { p.Order = order }, newleaf.AllRules()...)
-	i := issueOf(fmt.Sprint("Web", len(d.events(newleaf.EventRenewal))), newleaf.TLS)
+	i := issueOf(name, newleaf.TLS)
 	i.Verify, i.Subject = verify, "C=JP,O=ABC,CN=Device001"
 	r, err := d.Issue(context.Background(), i)
 	if err != nil {
@@ -167,7 +166,7 @@ func TestMischiefPending(t *testing.T) {
 		for _, order := range []newleaf.Order{newleaf.OrderAfter, newleaf.OrderOnResponse} {
 			d := newDevice(t, ca.Options{Mischief: []string{"pending"}}, unused)
 			before := d.holding()
-			r := d.attempt(order, verify)
+			r := d.attempt("Xyz4", order, verify)
 			d.stands(r, newleaf.PhasePending, fine)
 			before.Keys = d.holding().Keys // one more
 			d.unchanged(before)

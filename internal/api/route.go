@@ -48,6 +48,9 @@ func plain[T any](do func(context.Context) (T, error)) func(*call) (any, error) 
 // it is answered.
 func (s *server) handle(r route, w http.ResponseWriter, req *http.Request) {
 	c := &call{ctx: req.Context(), w: w, r: req}
+	if req.Method != http.MethodGet {
+		c.ctx = context.WithoutCancel(c.ctx) // what was asked for is done, though the client hangs up (F8-G16)
+	}
 	if err := r.prepare(c); err != nil {
 		web.Refuse(w, err)
 		return
