@@ -113,7 +113,7 @@ func (a *Agent) giveUp(ctx context.Context, r *newleaf.Renewal, cause error) err
 		r.Error, r.Sent = newleaf.AsError(cause), append(r.Sent, a.Now())
 		r.Phase, r.Ended, r.KeyID, r.Snapshot.Plan, r.Snapshot.IDs = newleaf.PhaseFailed, a.Now(), "", nil, nil
 		e := newleaf.Event{By: r.By, Renewal: r.ID, Text: fmt.Sprintf("certificate %q was given up: %s", c.Name, cause)}
-		if c.Origin != newleaf.Enrolled { // a person brought it and may still want it
+		if c.Origin != newleaf.Enrolled || c.Pinned { // a person brought it, or still wants it
 			err = a.setState(tx, c.ID, newleaf.StateHeld)
 		} else {
 			err = a.removeCertificate(tx, c, e)

@@ -171,6 +171,27 @@ func TestSpared(t *testing.T) {
 	}
 }
 
+// TestPinnedRejected: what a person has pinned is not destroyed, though its proof
+// fails time and again (INV-11).
+func TestPinnedRejected(t *testing.T) {
+	for _, pinned := range []bool{false, true} {
+		d := newDevice(t, ca.Options{}, fx17A)
+		d.targets[newleaf.TLS].says = newleaf.EvidenceRefused
+		r := d.issue("Xyz4", newleaf.TLS)
+		_, err := d.Pin(context.Background(), "Xyz4", pinned)
+		must(t, err)
+		for range 3 {
+			d.after(day)
+		}
+		d.stands(d.renewal(r.ID), newleaf.PhaseFailed, newleaf.CodeNotProven)
+		if pinned {
+			d.holds("Xyz1:tls", "Xyz2:ipsec", "Xyz3:dot1x", "Xyz4")
+		} else {
+			d.holds("Xyz1:tls", "Xyz2:ipsec", "Xyz3:dot1x")
+		}
+	}
+}
+
 // TestOnlyCredential: what alone can enroll again through a connection stays
 // (INV-14).
 func TestOnlyCredential(t *testing.T) {

@@ -92,9 +92,6 @@ func (a *Agent) material(ctx context.Context, p newleaf.Purpose, id newleaf.ID) 
 			return err
 		}
 		if c.Damaged {
-			return newleaf.Errorf(newleaf.CodeDamaged, "the entry %q cannot be read", c.Name)
-		}
-		if c.Damaged {
 			return newleaf.Errorf(newleaf.CodeDamaged, "the entry %q is damaged", c.Name)
 		}
 		key, found, err := tx.Key(c.KeyID)
